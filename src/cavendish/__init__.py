@@ -1,0 +1,1 @@
+"""Cavendish: ask for N images, get N images."""

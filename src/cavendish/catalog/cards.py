@@ -1,0 +1,162 @@
+"""The catalog's values: models, endpoints, offers, prices and limits, as the TOML files state them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from ..model.request import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a fact is from, when it was read, and whether it was seen at the source itself."""
+
+    source: str
+    as_of: date
+    verified: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """One id under which a model goes or went. ``retires`` is the earliest day it may stop to answer."""
+
+    id: str
+    released: date | None = None
+    retires: date | None = None
+    successor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeCard:
+    """One size word: the pixels by aspect ratio, and the tokens that a picture of it counts."""
+
+    word: str
+    pixels: Mapping[str, tuple[int, int]]
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLimits:
+    """How many reference pictures a request may hold, in all and by use (``None``: no limit of its own)."""
+
+    total: int = 0
+    objects: int | None = None
+    persons: int | None = None
+    styles: int | None = None
+    max_bytes: int = 0
+    media_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a model can do, wherever it is served.
+
+    ``id`` is the canonical name in Cavendish. ``aliases`` are names that people use. ``ids`` are the provider's own ids,
+    newest first. ``per_call`` is how many pictures one call can be asked for. ``sends_size`` is false for a model that
+    must not be told a size. ``ignores`` names request fields that the model refuses or ignores.
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    ids: tuple[ModelId, ...]
+    sizes: Mapping[str, SizeCard]
+    default_size: str
+    ratios: tuple[str, ...]
+    default_ratio: str
+    references: ReferenceLimits
+    thinking: tuple[str, ...] = ()
+    default_thinking: str = ""
+    always_thinks: bool = False
+    grounding: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ("TEXT", "IMAGE")
+    default_modalities: tuple[str, ...] = ("TEXT", "IMAGE")
+    output_types: tuple[str, ...] = ("image/jpeg",)
+    per_call: int = 1
+    sends_size: bool = True
+    ignores: tuple[str, ...] = ()
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCard:
+    """What an offer costs in one mode. All amounts in nano-dollars; ``None`` means unknown, never free.
+
+    Token prices are per million. ``per_picture`` is the list price of the picture's tokens by size word, for tables and
+    estimates; ``per_request`` is a flat price that replaces all else.
+    """
+
+    mode: str
+    input: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
+    output_text: int | None = None
+    per_picture: Mapping[str, int] = field(default_factory=dict)
+    per_request: int | None = None
+    per_search: int | None = None
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one key at one tier; ``None`` means unknown. Spend in nano-dollars per rolling ten minutes."""
+
+    requests_per_minute: int | None = None
+    requests_per_day: int | None = None
+    images_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    spend_per_10_minutes_nusd: int | None = None
+    in_flight: int | None = None
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from the request to the whole reply: half and nine tenths of the calls are faster."""
+
+    p50_s: float
+    p90_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model at an endpoint. ``wire_id`` is what is sent; ``serves`` further ids that this endpoint takes without complaint."""
+
+    model: str
+    endpoint: str
+    wire_id: str
+    serves: tuple[str, ...] = ()
+    prices: Mapping[str, PriceCard] = field(default_factory=dict)
+    tiers: Mapping[str, Limits] = field(default_factory=dict)
+    latency: Mapping[str, Latency] = field(default_factory=dict)
+    timeout_s: float = 300.0
+    keeps_retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCard:
+    """Who speaks a wire format: the address, how the key is stamped on, and whose URLs are trusted.
+
+    ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment variables
+    that may hold the key, the winner first. ``options`` are the dialect's. ``billing`` names the rule by which faults are charged
+    (``google``, ``relay_per_request``, ``relay_tokens``, ...). ``day_zone`` is the zone whose midnight renews a daily quota.
+    """
+
+    name: str
+    title: str
+    dialect: str
+    base_url: str
+    auth_header: str
+    auth_prefix: str = ""
+    key_env: tuple[str, ...] = ()
+    base_url_env: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    default_mode: str = "standard"
+    default_tier: str = ""
+    billing: str = "google"
+    day_zone: str = "America/Los_Angeles"
+    provenance: Provenance | None = None

@@ -1,0 +1,263 @@
+"""The parts that the engine is given: what each must do, and nothing of how."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..model.attempt import Attempt
+from ..model.blob import Blob
+from ..model.call import Call, Done, Reply
+from ..model.fault import Fault
+from ..model.request import Notice
+from ..model.result import Failure, Outcome, Picture, Route, Slot
+from ..model.usage import Usage
+
+
+class Clock(Protocol):
+    """Time and waiting. Virtual in worlds."""
+
+    def now(self) -> float:
+        """Seconds since the epoch; may jump. For the books and for quotas that follow the calendar."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never jumps back. For waits and windows."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; ends at once when cancelled."""
+        ...
+
+
+class Dice(Protocol):
+    """Chance and fresh ids. Seeded in worlds."""
+
+    def uniform(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+    def fresh_id(self) -> str:
+        """An id that no other call of this or another process gave; sorts by time of birth."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider port brings back: the reply, and what it took."""
+
+    reply: Reply
+    latency_s: float
+    request_id: str = ""
+
+
+class Provider(Protocol):
+    """One endpoint that can be called: dialect, address and key, behind one method.
+
+    Real ones speak HTTP; in worlds the simulator stands behind the same dialect without a socket.
+    """
+
+    async def call(self, call: Call, attempt_id: str) -> Answer:
+        """Make one exchange. Faults are answers; the only exceptions are cancellation and ``OutOfSpace``.
+
+        Before it returns a ``Done``, the blobs of the reply and a record of the reply under ``attempt_id`` are durable,
+        so that ``Blobs.recorded`` finds it after a crash.
+        """
+        ...
+
+
+class OutOfSpace(OSError):
+    """The disk is full. The engine stops new calls, keeps what it has, and can be resumed."""
+
+
+class Blobs(Protocol):
+    """Bytes outside memory, and the folder that the pictures end in."""
+
+    async def place(self, blob: Blob, slot: Slot) -> Blob:
+        """Give a judged picture its final name: atomic, durable. Returns the blob with its new ``ref``.
+
+        Placing again what was placed before under the same slot is no error and changes nothing.
+        """
+        ...
+
+    async def keep(self, attempt_id: str, blobs: Sequence[Blob]) -> tuple[Blob, ...]:
+        """Keep extras (drafts, thoughts, signatures) of an attempt for good. Returns them with their new ``ref``."""
+        ...
+
+    async def dimensions(self, blob: Blob) -> tuple[int, int] | None:
+        """Width and height in pixels when the blob is a whole picture, else ``None``."""
+        ...
+
+    async def recorded(self) -> Mapping[str, Reply]:
+        """Replies that arrived whole but were never settled, by attempt id: what a crash left behind."""
+        ...
+
+    async def forget(self, attempt_id: str) -> None:
+        """The attempt is settled: drop its recorded reply and whatever of it was not placed or kept."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Room left where pictures are written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows of one slot that was begun."""
+
+    slot_id: str
+    outcome: Outcome | None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums over a ledger. Money in nano-dollars; ``unknown_nusd`` is the most that attempts of unknown fate may cost."""
+
+    delivered: int = 0
+    failed: int = 0
+    attempts: int = 0
+    billed_attempts: int = 0
+    unbilled_attempts: int = 0
+    unknown_attempts: int = 0
+    billed_nusd: int = 0
+    unknown_nusd: int = 0
+    in_flight: int = 0
+    unpriced_attempts: int = 0
+
+
+class Ledger(Protocol):
+    """The books of one run. Every method that writes returns when the entry is durable; entries may be grouped."""
+
+    async def intend(self, attempt: Attempt, slot: Slot) -> None:
+        """Write an attempt down before its call leaves; also writes the slot down when it is new."""
+        ...
+
+    async def waiting(self, attempt: Attempt) -> None:
+        """A job was accepted: keep its ticket."""
+        ...
+
+    async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Write an attempt's receipt, and the slot's outcome when that ended it: in one transaction."""
+        ...
+
+    async def conclude(self, outcome: Failure) -> None:
+        """End a slot without a further attempt."""
+        ...
+
+    async def standing(self, slot_id: str) -> Standing | None:
+        """What is known of a slot, ``None`` when it was never begun."""
+        ...
+
+    async def open_attempts(self) -> Sequence[tuple[Attempt, Slot]]:
+        """Attempts without a receipt: intents and waiting jobs."""
+        ...
+
+    async def hashes(self, form: str) -> Iterable[str]:
+        """The sha256 of each picture delivered for one request's form, to tell exact duplicates."""
+        ...
+
+    async def tally(self) -> Tally:
+        """Sums over all entries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to make a call now. Give it back with ``Governor.settle``."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """No leave before this moment (monotonic seconds). ``why`` names the limit for people."""
+
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """No leave at all: the key, model or endpoint is stopped for the reason in ``fault``."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call will take of a quota, as far as it is known beforehand."""
+
+    requests: int = 1
+    images: int = 1
+    tokens: int = 0
+    nusd: int = 0
+
+
+class Quota(Protocol):
+    """One route's quota with one key. Pure arithmetic or a shared store behind the same three questions."""
+
+    async def reserve(self, cost: Cost) -> Grant | WaitUntil | Shut:
+        """Ask for leave. A grant counts from this moment."""
+        ...
+
+    async def settle(self, grant: Grant, fault: Fault | None, latency_s: float, spent_nusd: int | None) -> None:
+        """The call ended: free its place, and learn from how it went."""
+        ...
+
+    async def cancel(self, grant: Grant) -> None:
+        """The call never left: as if it had not been granted."""
+        ...
+
+
+class Pricing(Protocol):
+    """What calls cost on one route."""
+
+    def estimate(self, slot: Slot) -> int | None:
+        """The expected price of one picture in nano-dollars; ``None`` when no price is known."""
+        ...
+
+    def cost(self, slot: Slot, usage: Usage, reply: Done | Fault) -> int | None:
+        """The true price by what was used, in nano-dollars; ``None`` when it cannot be told."""
+        ...
+
+    def charged(self, fault: Fault) -> Fault:
+        """The fault with ``charged`` filled in by the rules of this endpoint's billing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A route that can be used: its provider, quota and prices, and how to turn a slot's request into its call."""
+
+    route: Route
+    provider: Provider
+    quota: Quota
+    pricing: Pricing
+    make_call: Callable[[Slot], Call]
+    notices: Callable[[Slot], tuple[Notice, ...]]
+
+
+class Progress(Protocol):
+    """Who watches. Called in the loop, must be quick, must not raise."""
+
+    def slot_started(self, slot: Slot, attempt: Attempt) -> None:
+        """A call for this slot is about to leave."""
+        ...
+
+    def attempt_ended(self, slot: Slot, attempt: Attempt) -> None:
+        """It came back, one way or another."""
+        ...
+
+    def slot_ended(self, outcome: Picture | Failure) -> None:
+        """The slot has its outcome, and it is durable."""
+        ...
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Nothing can start for this long."""
+        ...
+
+
+Slots = AsyncIterator[Slot] | Iterable[Slot]
+Stopper = Callable[[], Awaitable[None]]

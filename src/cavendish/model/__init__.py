@@ -1,0 +1,4 @@
+"""The nouns: frozen values that every other part speaks in.
+
+Must not know files, sockets, clocks, dice, providers or wire formats.
+"""

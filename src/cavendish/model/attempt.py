@@ -1,0 +1,43 @@
+"""Attempt: a call as the ledger knows it, from the intent to the receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .call import Ticket
+from .fault import Charged, Fault
+from .result import Route
+from .usage import NOTHING_USED, Usage
+
+
+class AttemptState(StrEnum):
+    """Where an attempt stands. An intent without a receipt after a crash is *unknown*."""
+
+    INTENT = "intent"
+    WAITING = "waiting"
+    SETTLED = "settled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call on the books.
+
+    ``estimate_nusd`` is the price written down before it left, ``cost_nusd`` what it was found to cost (``None`` until
+    settled, and when the price is unknown). Times are seconds since the epoch.
+    """
+
+    id: str
+    slot_id: str
+    number: int
+    route: Route
+    state: AttemptState
+    estimate_nusd: int | None
+    intent_at: float
+    settled_at: float | None = None
+    charged: Charged = Charged.UNKNOWN
+    cost_nusd: int | None = None
+    usage: Usage = NOTHING_USED
+    fault: Fault | None = None
+    ticket: Ticket | None = None
