@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -113,7 +113,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums over a ledger. Money in nano-dollars; ``unknown_nusd`` is the most that attempts of unknown fate may cost."""
+    """Sums over a ledger, money in nano-dollars; ``unknown_nusd`` is what attempts of unknown fate may have cost."""
 
     delivered: int = 0
     failed: int = 0
@@ -160,6 +160,10 @@ class Ledger(Protocol):
 
     async def tally(self) -> Tally:
         """Sums over all entries."""
+        ...
+
+    async def rows_settled(self, rows: int) -> None:
+        """All rows below this number have an outcome for each of their slots: where a resumed run may begin."""
         ...
 
 
@@ -219,7 +223,10 @@ class Pricing(Protocol):
         ...
 
     def cost(self, slot: Slot, usage: Usage, reply: Done | Fault) -> int | None:
-        """The true price by what was used, in nano-dollars; ``None`` when it cannot be told."""
+        """The true price by what was used, in nano-dollars; ``None`` when it cannot be told.
+
+        Of a fault that was not charged: 0.
+        """
         ...
 
     def charged(self, fault: Fault) -> Fault:
@@ -237,6 +244,7 @@ class Lane:
     pricing: Pricing
     make_call: Callable[[Slot], Call]
     notices: Callable[[Slot], tuple[Notice, ...]]
+    input_tokens: Callable[[Slot], int]
 
 
 class Progress(Protocol):
@@ -254,10 +262,17 @@ class Progress(Protocol):
         """The slot has its outcome, and it is durable."""
         ...
 
+    def slot_kept(self, outcome: Picture | Failure) -> None:
+        """The slot had its outcome before this run began."""
+        ...
+
+    def slot_left(self, slot: Slot, fault: Fault) -> None:
+        """The slot was begun or queued, and stays open: the run or its lane stopped."""
+        ...
+
     def waiting(self, why: str, seconds: float) -> None:
         """Nothing can start for this long."""
         ...
 
 
 Slots = AsyncIterator[Slot] | Iterable[Slot]
-Stopper = Callable[[], Awaitable[None]]

@@ -16,7 +16,7 @@ class Ticket:
 
     id: str
     url: str = ""
-    data: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+    data: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], hash=False)
 
 
 @dataclass(frozen=True, slots=True)

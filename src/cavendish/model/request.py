@@ -89,7 +89,7 @@ class ImageRequest:
     temperature: float | None = None
     quality: str | None = None
     output_format: str | None = None
-    extra: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], hash=False)
 
     @classmethod
     def of(cls, prompt: str, model: str, references: tuple[Image, ...] = (), **fields: Any) -> Self:

@@ -25,7 +25,7 @@ class Slot:
     row: int
     ordinal: int
     request: ImageRequest = field(compare=False)
-    columns: Mapping[str, JsonValue] = field(default_factory=dict, compare=False)
+    columns: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], compare=False)
 
 
 @dataclass(frozen=True, slots=True)

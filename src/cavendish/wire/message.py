@@ -15,7 +15,8 @@ class Spilled:
 
     The string is the concatenation of ``pieces``: text as it is, a blob as the base64 of its bytes (standard alphabet,
     padded). A plain base64 string is one blob; ``data:image/png;base64,<blob>`` is a text and a blob; a markdown
-    picture is text, blob, text.
+    picture is text, blob, text. Strings under the members ``data``, ``b64_json`` and ``bytesBase64Encoded`` that are base64 are set
+    aside whatever their length, so that a dialect always finds a picture as a blob.
     """
 
     pieces: tuple[str | Blob, ...]

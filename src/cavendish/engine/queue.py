@@ -1,0 +1,80 @@
+"""LaneQueue: the slots that wait for one lane, fresh ones in their order, failed ones when their back-off is over."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..model.fault import Fault
+from ..model.result import Slot
+from .ports import Lane
+from .step import SlotState
+
+
+@dataclass(slots=True)
+class Work:
+    """A slot being worked on: its state, its lanes in the order of preference, and what its attempts cost so far."""
+
+    slot: Slot
+    lanes: tuple[Lane, ...]
+    state: SlotState
+    spent_nusd: int = 0
+    spent_known: bool = True
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that its next call takes."""
+        return self.lanes[self.state.lane]
+
+
+@dataclass(slots=True)
+class LaneQueue:
+    """What waits for a lane. ``closed`` holds the fault that shut the lane for the rest of the run."""
+
+    lane: Lane
+    fresh: deque[Work] = field(default_factory=deque[Work])
+    later: list[tuple[float, int, Work]] = field(default_factory=list[tuple[float, int, Work]])
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: Fault | None = None
+    _births: int = 0
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self.fresh) + len(self.later)
+
+    def put(self, work: Work, not_before: float | None = None) -> None:
+        """Queue a slot; ``not_before`` in monotonic seconds."""
+        if not_before is None:
+            self.fresh.append(work)
+        else:
+            self._births += 1
+            heapq.heappush(self.later, (not_before, self._births, work))
+        self.wake.set()
+
+    def take(self, now: float) -> Work | None:
+        """The next slot that may go: one whose back-off is over first, since its row is the oldest."""
+        if self.later and self.later[0][0] <= now:
+            return heapq.heappop(self.later)[2]
+        return self.fresh.popleft() if self.fresh else None
+
+    def due_at(self) -> float | None:
+        """When the next back-off ends, ``None`` when none runs."""
+        return self.later[0][0] if self.later else None
+
+    def drain(self) -> list[Work]:
+        """Take everything out."""
+        works = [*self.fresh, *(work for _, _, work in self.later)]
+        self.fresh.clear()
+        self.later.clear()
+        return works
+
+    async def rest(self, delay_s: float | None) -> None:
+        """Wait until something changes, at most so long (``None``: for good)."""
+        self.wake.clear()
+        try:
+            async with asyncio.timeout(delay_s):
+                await self.wake.wait()
+        except TimeoutError:
+            pass

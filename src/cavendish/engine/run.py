@@ -1,0 +1,353 @@
+"""Run: carries out what ``step`` decides: feeds slots to lanes, lets calls leave, accounts for every slot.
+
+Order of durability for each picture: intent on the books, send, bytes on disk, receipt on the books. Everything that
+decides is in ``step``, ``policy``, ``budget`` and behind the quota port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..model.fault import Charged, Fault, FaultKind
+from ..model.result import Failure, Slot
+from .budget import Budget, Verdict
+from .flight import Flight, Parts
+from .policy import FINAL, SHUTTING, Policy
+from .ports import Grant, Lane, Shut, Slots, Standing, WaitUntil
+from .queue import LaneQueue, Work
+from .recover import Recovery
+from .rows import Rows
+from .step import SlotState
+from .twins import Twins
+
+MARK_EVERY_S = 2.0
+"""How often the settled rows are noted: a crash costs at most this much re-reading."""
+
+RECHECK_S = 5.0
+"""A wait with no known end is looked at again this often, in case another process ended it."""
+
+DAY_WAIT_S = 3600.0
+"""A quota that asks for more than this is a daily one, whatever it says."""
+
+QUEUE_FACTOR = 2
+"""Slots read ahead for each call that may be in flight: enough to keep every lane busy, few enough for flat memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended: ``stop`` is ``None`` when every slot has its outcome."""
+
+    stop: Fault | None = None
+
+
+class Engine:
+    """One run over one ledger. ``lanes_for`` gives the lanes that a slot may take, the preferred one first."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        lanes_for: Callable[[Slot], Sequence[Lane]],
+        policy: Policy | None = None,
+        max_cost_nusd: int | None = None,
+    ) -> None:
+        self._parts = parts
+        self._lanes_for = lanes_for
+        self._policy = policy or Policy()
+        self._cap_nusd = max_cost_nusd
+        self._queues: dict[int, LaneQueue] = {}
+        self._dispatchers: set[asyncio.Task[None]] = set()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._live: dict[str, Work] = {}
+        self._rows = Rows()
+        self._stop: Fault | None = None
+        self._stranded: Fault | None = None
+        self._crash: BaseException | None = None
+        self._changed = asyncio.Event()
+        self._all_read = False
+        self._fresh = True
+        self._marked_at = 0.0
+        self._budget = Budget(max_cost_nusd)
+        self._twins = Twins(parts.ledger, fresh=True)
+        self._flight = Flight(self, parts, self._policy)
+
+    # --- from outside -------------------------------------------------------------------------------------------
+
+    async def run(self, slots: Slots) -> RunEnd:
+        """Work until every slot has its outcome, or something stops the run.
+
+        Raises whatever a part raised that is neither a fault nor a full disk; nothing settled is lost then.
+        """
+        await self._begin()
+        feeder = asyncio.ensure_future(self._feed(slots))
+        feeder.add_done_callback(self._task_ended)
+        self._dispatchers.add(feeder)
+        try:
+            await self._until_over()
+        finally:
+            await self._close()
+        if self._crash is not None:
+            raise self._crash
+        return RunEnd(self._stop or self._stranded)
+
+    def stop(self, fault: Fault) -> None:
+        """No new calls; those in flight are finished and kept. The run can be resumed."""
+        if self._stop is None:
+            self._stop = fault
+            for task in self._dispatchers:
+                task.cancel()
+        self._changed.set()
+
+    def abort(self) -> None:
+        """Cancel the calls in flight too: their fate is unknown, and reported so."""
+        self.stop(Fault(FaultKind.CANCELLED, "interrupted"))
+        for task in self._flights:
+            task.cancel()
+
+    # --- what a flight tells the run ------------------------------------------------------------------------------
+
+    def requeue(self, work: Work, after_s: float) -> None:
+        """Try this slot again, not before so many seconds from now."""
+        queue = self._queue(work.lane)
+        if queue.closed is not None:
+            self._move_on(work, queue.closed)
+            return
+        queue.put(work, self._parts.clock.monotonic() + after_s)
+
+    def ended(self, work: Work) -> None:
+        """This slot has its outcome."""
+        self._forget(work)
+        self._rows.leave(work.slot.row)
+        self._changed.set()
+
+    def left_open(self, work: Work, fault: Fault) -> None:
+        """This slot cannot go on: with a shut lane its fellows of that lane stop too, else the run does."""
+        if fault.kind in SHUTTING:
+            queue = self._queue(work.lane)
+            self._shut(queue, fault)
+        else:
+            self.stop(fault)
+        self._strand(work, fault)
+
+    def money_moved(self) -> None:
+        """A reservation was settled or a place in flight freed: who waits may look again."""
+        for queue in self._queues.values():
+            queue.wake.set()
+
+    @property
+    def budget(self) -> Budget:
+        """The run's cap."""
+        return self._budget
+
+    @property
+    def twins(self) -> Twins:
+        """The run's memory of pictures."""
+        return self._twins
+
+    # --- begin and end ----------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        tally = await self._parts.ledger.tally()
+        self._fresh = tally.attempts == 0 and tally.delivered + tally.failed == 0
+        self._twins = Twins(self._parts.ledger, fresh=self._fresh)
+        if not self._fresh:
+            await self._recover()
+            tally = await self._parts.ledger.tally()
+        self._budget = Budget(self._cap_nusd, tally.billed_nusd + tally.unknown_nusd)
+
+    async def _recover(self) -> None:
+        recovery = Recovery(self._parts, self._policy, self._twins, self._lanes_for)
+        for work, attempt in await recovery.run():
+            await self._enter(work)
+            self._track_flight(self._flight.resume(work.lane, work, attempt))
+        if recovery.stop is not None:
+            self.stop(recovery.stop)
+
+    async def _until_over(self) -> None:
+        while not self._over():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _over(self) -> bool:
+        if self._crash is not None:
+            return True
+        if self._stop is not None:
+            return not self._flights
+        return self._all_read and not self._live and not self._flights
+
+    async def _close(self) -> None:
+        tasks = [*self._dispatchers, *(self._flights if self._crash is not None else ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._crash is None:
+            await self._mark_rows(force=True)
+        for work in list(self._live.values()):
+            self._strand(work, self._stop or Fault(FaultKind.CANCELLED, "the run ended early"))
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._dispatchers.discard(task)
+        self._flights.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self._crash is None:
+            self._crash = error
+        self._changed.set()
+
+    # --- feeding ------------------------------------------------------------------------------------------------------
+
+    async def _feed(self, slots: Slots) -> None:
+        async for slot in _iterate(slots):
+            if slot.id in self._live or await self._kept(slot):
+                continue
+            work = Work(slot, tuple(self._lanes_for(slot)), SlotState())
+            work.state = SlotState(lanes=len(work.lanes), attempts=await self._attempts_before(slot))
+            await self._enter(work)
+            self._move_on(work, None)
+            await self._mark_rows()
+            await self._until_room()
+        self._all_read = True
+        self._changed.set()
+
+    async def _kept(self, slot: Slot) -> bool:
+        standing = await self._standing(slot)
+        if standing is None or standing.outcome is None:
+            return False
+        if isinstance(standing.outcome, Failure) and standing.outcome.fault.kind not in FINAL:
+            return False
+        self._parts.progress.slot_kept(standing.outcome)
+        return True
+
+    async def _attempts_before(self, slot: Slot) -> int:
+        standing = await self._standing(slot)
+        return len(standing.attempts) if standing else 0
+
+    async def _standing(self, slot: Slot) -> Standing | None:
+        return None if self._fresh else await self._parts.ledger.standing(slot.id)
+
+    async def _enter(self, work: Work) -> None:
+        self._live[work.slot.id] = work
+        self._rows.enter(work.slot.row)
+        await self._twins.enter(work.slot.id)
+
+    def _move_on(self, work: Work, fault: Fault | None) -> None:
+        """Queue the slot at its first lane that is open; strand it when none is."""
+        for number in range(work.state.lane, len(work.lanes)):
+            queue = self._queue(work.lanes[number])
+            if queue.closed is None:
+                work.state = SlotState(
+                    work.state.phase, work.state.attempts, number, len(work.lanes), work.state.counts
+                )
+                queue.put(work)
+                return
+            fault = queue.closed
+        self._strand(work, fault or Fault(FaultKind.CANCELLED, "no route is open"))
+
+    async def _until_room(self) -> None:
+        limit = self._policy.concurrency * QUEUE_FACTOR
+        while len(self._live) >= limit:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _mark_rows(self, *, force: bool = False) -> None:
+        now = self._parts.clock.monotonic()
+        if force or now - self._marked_at >= MARK_EVERY_S:
+            self._marked_at = now
+            before = self._rows.mark
+            if self._rows.settled(all_read=self._all_read) != before:
+                await self._parts.ledger.rows_settled(self._rows.mark)
+
+    # --- dispatching --------------------------------------------------------------------------------------------------
+
+    def _queue(self, lane: Lane) -> LaneQueue:
+        queue = self._queues.get(id(lane))
+        if queue is None:
+            queue = self._queues[id(lane)] = LaneQueue(lane)
+            task = asyncio.ensure_future(self._dispatch(queue))
+            task.add_done_callback(self._task_ended)
+            self._dispatchers.add(task)
+        return queue
+
+    async def _dispatch(self, queue: LaneQueue) -> None:
+        while True:
+            now = self._parts.clock.monotonic()
+            work = queue.take(now)
+            if work is None:
+                due_at = queue.due_at()
+                await queue.rest(None if due_at is None else max(0.0, due_at - now))
+            elif (leave := await self._leave(queue, work)) is not None:
+                self._launch(queue, work, *leave)
+
+    async def _leave(self, queue: LaneQueue, work: Work) -> tuple[Grant, int] | None:
+        """Wait for a place in flight, for money and for the quota, in that order: a grant counts from its moment."""
+        price = queue.lane.pricing.estimate(work.slot) or 0
+        while queue.closed is None:
+            if len(self._flights) >= self._policy.concurrency or not self._affordable(price):
+                await queue.rest(None)
+                continue
+            answer = await queue.lane.quota.reserve(self._flight.cost_of(work, price))
+            match answer:
+                case Grant():
+                    return answer, price
+                case WaitUntil(at, why):
+                    await self._wait(queue, at, why)
+                case Shut(fault):
+                    self._shut(queue, fault)
+        self._move_on(work, queue.closed)
+        return None
+
+    def _shut(self, queue: LaneQueue, fault: Fault) -> None:
+        """The lane is closed for the rest of the run: its slots go on to their next lanes."""
+        queue.closed = fault
+        queue.wake.set()
+        for other in queue.drain():
+            self._move_on(other, fault)
+
+    def _affordable(self, price_nusd: int) -> bool:
+        verdict = self._budget.ask(price_nusd)
+        if verdict is Verdict.STOP:
+            self.stop(Fault(FaultKind.BUDGET, "the next picture would pass the cap", Charged.NO))
+        return verdict is Verdict.GO
+
+    async def _wait(self, queue: LaneQueue, at: float, why: str) -> None:
+        seconds = at - self._parts.clock.monotonic()
+        if seconds == float("inf"):
+            await queue.rest(RECHECK_S)
+            return
+        if seconds > self._policy.max_wait_s and not self._flights:
+            kind = FaultKind.DAY_QUOTA if seconds > DAY_WAIT_S else FaultKind.RATE_LIMITED
+            self.stop(Fault(kind, why, retry_after_s=seconds))
+        self._parts.progress.waiting(why, max(0.0, seconds))
+        await queue.rest(max(0.0, seconds))
+
+    def _launch(self, queue: LaneQueue, work: Work, grant: Grant, price_nusd: int) -> None:
+        self._budget.reserve(price_nusd)
+        self._track_flight(self._flight.fly(queue.lane, work, grant, price_nusd))
+
+    def _track_flight(self, flight: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(flight)
+        self._flights.add(task)
+        task.add_done_callback(self._flight_ended)
+
+    def _flight_ended(self, task: asyncio.Task[None]) -> None:
+        self._task_ended(task)
+        self.money_moved()
+
+    def _strand(self, work: Work, fault: Fault) -> None:
+        """The slot stays open. Its row is never marked as settled, so a resumed run finds it."""
+        self._stranded = self._stranded or fault
+        self._forget(work)
+        self._parts.progress.slot_left(work.slot, fault)
+        self._changed.set()
+
+    def _forget(self, work: Work) -> None:
+        if self._live.pop(work.slot.id, None) is not None:
+            self._twins.leave(work.slot.id)
+
+
+async def _iterate(slots: Slots) -> AsyncIterator[Slot]:
+    if isinstance(slots, Iterable):
+        for slot in slots:
+            yield slot
+    else:
+        async for slot in slots:
+            yield slot
