@@ -99,7 +99,7 @@ class Flight:
         self._parts.progress.slot_started(work.slot, attempt)
         started = self._parts.clock.monotonic()
         try:
-            attempt, reply = await self._exchange(lane, work, attempt, lane.make_call(work.slot))
+            attempt, reply = await self._exchange(lane, work, attempt, lane.make_call(work.slot, attempt.number))
         except OutOfSpace:
             await lane.quota.settle(grant, None, self._parts.clock.monotonic() - started, price_nusd)
             self._money(price_nusd, price_nusd)

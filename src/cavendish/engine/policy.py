@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ..model.fault import FaultKind
@@ -56,7 +56,7 @@ class Policy:
     instead, to be resumed. ``poll_limit`` bounds the polls of one job, ``concurrency`` the calls in flight.
     """
 
-    refills: Mapping[FaultKind, int] = DEFAULT_REFILLS
+    refills: Mapping[FaultKind, int] = field(default_factory=lambda: DEFAULT_REFILLS)
     total_tries: int = 16
     paced_tries: int = 500
     backoff_s: float = 1.0

@@ -236,13 +236,16 @@ class Pricing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A route that can be used: its provider, quota and prices, and how to turn a slot's request into its call."""
+    """A route that can be used: its provider, quota and prices, and how a slot becomes a call.
+
+    ``make_call`` is given the slot and the number of the attempt, from 1.
+    """
 
     route: Route
     provider: Provider
     quota: Quota
     pricing: Pricing
-    make_call: Callable[[Slot], Call]
+    make_call: Callable[[Slot, int], Call]
     notices: Callable[[Slot], tuple[Notice, ...]]
     input_tokens: Callable[[Slot], int]
 

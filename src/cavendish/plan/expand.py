@@ -10,6 +10,13 @@ from ..model.request import ImageRequest, JsonValue
 from ..model.result import Slot
 
 
+SEED_RANGE = 2**31
+"""Seeds are 32-bit integers with a sign on Google's wire; the negative half is left alone."""
+
+REFILL_SEED_STEP = 100_003
+"""Further apart than any request has pictures, so that a refill's seed is not another slot's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """One row of work: a request whose ``n`` says how many slots it has. ``row`` counts from 0."""
@@ -59,17 +66,19 @@ def slots(wishes: Iterable[Wish], ordinals: Ordinals) -> Iterator[Slot]:
             )
 
 
-def for_slot(slot: Slot, wire_model: str) -> ImageRequest:
+def for_slot(slot: Slot, wire_model: str, attempt: int = 1) -> ImageRequest:
     """The request that is sent for one slot: one picture, under the endpoint's name of the model.
 
-    A seed is moved on by the ordinal: the same seed four times would be the same picture four times. Where the caller
+    A seed is moved on by the ordinal and by the attempt: the same seed four times would be the same picture four
+    times, and a refill with it would draw what was refused again. Where the caller
     did not say what the answer may hold, only the picture is asked for: it spares words that are billed, and answers
     that are nothing but words.
     """
     request = slot.request
     changes: dict[str, JsonValue] = {"n": 1, "model": wire_model}
     if request.seed is not None:
-        changes["seed"] = request.seed + slot.ordinal
+        ordinal = int(slot.id.rsplit(".", 1)[1])
+        changes["seed"] = (request.seed + ordinal + (attempt - 1) * REFILL_SEED_STEP) % SEED_RANGE
     if request.modalities is None:
         changes["modalities"] = ("IMAGE",)
     return request.having(**changes)

@@ -1,0 +1,344 @@
+"""FolderBlobs: the run folder as a blob store.
+
+::
+
+    0001-a-red-kite-1.jpg      placed: a second name (hard link) of the file below
+    .cavendish/tmp/            what arrives: <attempt>-<k>.part
+    .cavendish/replies/        <attempt>.json: replies that arrived whole and are not settled
+    .cavendish/extras/         drafts, thoughts and signatures that are kept
+    .cavendish/ballast         room to give up when the disk is full
+
+Refs are paths below the folder with forward slashes. All that waits for the disk runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ...model.blob import Blob
+from ...model.call import Done, Reply
+from ...model.result import Slot
+from ...wire.media import HEAD_BYTES, extension, sniff
+from .claim import EXTRAS, INNER, REPLIES, TMP, prepare
+from .commit import GroupCommit, Work
+from .disk import BALLAST_BYTES, Ballast, Disk, Room, install
+from .inbox import blobs_of, with_fetched
+from .names import file_id, is_inside, stem
+from .part import Backlog, Means, OpenFiles, Part
+from .pictures import Size, measure
+from .record import SUFFIX, holds, read_records, relocated, write_record
+
+THREADS = 8
+"""Enough for a disk to order its work, few enough to cost nothing."""
+
+READ_BYTES = 256 * 1024
+OPEN_FILES = 65_536
+"""Descriptors asked of the system: a thousand calls in flight are a thousand sockets and some files."""
+
+SAME_NAME_LIMIT = 1000
+"""Pictures with other bytes under one slot's name, before that is taken for a fault of ours."""
+
+
+class FolderBlobs:
+    """Implements ``engine.ports.Blobs`` and ``Inbox`` over a run folder. Open it before use, close it after."""
+
+    def __init__(self, root: Path, *, disk: Disk | None = None, ballast_bytes: int = BALLAST_BYTES) -> None:
+        self.root = Path(root).absolute()
+        self._disk = disk or Disk()
+        self._ballast = Ballast(self.root / INNER / "ballast", ballast_bytes)
+        self._room = Room(self._disk, self._ballast)
+        self._commit = GroupCommit(self._disk.sync_folder, THREADS)
+        self._means = Means(self._room, OpenFiles(0), Backlog(self._commit.pool))
+        # In the names of what this process has in hand, to tell it from what others left behind.
+        self._token = secrets.token_hex(4)
+        self._numbers = itertools.count()
+        self._loose: dict[str, dict[str, Part]] = {}
+        self._loose_refs: set[str] = set()
+        self._sealed: dict[str, set[str]] = {}
+        self._unfetched: dict[str, Done] = {}
+        self._sizes: dict[str, Size] = {}
+        self._free = 0
+
+    async def open(self) -> None:
+        """Make the inner folders and the ballast. Raises ``FolderError`` when the folder cannot be used."""
+        await self._commit.run(self._open)
+
+    async def close(self) -> None:
+        """Finish what was begun and give the ballast back. Parts that are not sealed are dropped."""
+        for attempt_id in tuple(self._loose):
+            self.discard(attempt_id)
+        await self._commit.run(lambda _: self._ballast.drop())
+        await asyncio.to_thread(self._commit.close)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _open(self, touched: set[Path]) -> None:
+        prepare(self.root)
+        touched.update((self.root, self.root / INNER))
+        self._means = self._means._replace(files=OpenFiles(_allow_open_files() // 4))
+        self._ballast.load(self._disk.free_bytes(self.root))
+        self._measure_room()
+
+    # --- what arrives -----------------------------------------------------------------------------------------------
+
+    def new_blob(self, attempt_id: str) -> Part:
+        """A writer for the next blob of an attempt's reply."""
+        name = f"{file_id(attempt_id)}-{self._token}-{next(self._numbers)}.part"
+        part = Part(
+            self.root / TMP / name,
+            f"{TMP}/{name}",
+            self._means,
+            lambda part: self._drop_parts(self._take_loose(attempt_id, [part.ref])),
+        )
+        self._loose.setdefault(attempt_id, {})[part.ref] = part
+        self._loose_refs.add(part.ref)
+        return part
+
+    async def drained(self) -> None:
+        """Return when the disk has caught up enough to take more."""
+        await self._means.backlog.drained()
+
+    async def seal(self, attempt_id: str) -> None:
+        """Make all blobs of an attempt durable. Raises ``OutOfSpace``."""
+        await self._seal(attempt_id, self._take_loose(attempt_id), lambda _: None)
+
+    async def record(self, attempt_id: str, reply: Done, url: str = "") -> None:
+        """Make a reply and its blobs durable; see ``Inbox``. Cancelling ends the wait, not the work."""
+        earlier = self._unfetched.get(attempt_id)
+        whole = with_fetched(earlier, url, reply) if url and earlier else reply
+        parts = self._take_loose(attempt_id, [blob.ref for blob in blobs_of(reply)])
+        self.discard(attempt_id)
+        if any(picture.uri and picture.blob is None for picture in whole.pictures):
+            self._unfetched[attempt_id] = whole
+
+        def work(touched: set[Path]) -> None:
+            self._measure_all(whole)
+            write_record(self._room, self.root / REPLIES, attempt_id, whole, self._token)
+            touched.add(self.root / REPLIES)
+
+        await self._seal(attempt_id, parts, work)
+
+    async def _seal(self, attempt_id: str, parts: Sequence[Part], then: Work[None]) -> None:
+        refs = {part.ref for part in parts}
+        self._sealed.setdefault(attempt_id, set()).update(refs)
+
+        def work(touched: set[Path]) -> None:
+            for part in parts:
+                part.seal()
+                touched.add(self.root / TMP)
+            then(touched)
+
+        try:
+            await self._commit.run(work)
+        except OSError:
+            self._sealed[attempt_id] -= refs
+            self._drop_parts(parts)
+            raise
+
+    def discard(self, attempt_id: str) -> None:
+        """Drop what arrived of an attempt and was not sealed. Does not wait."""
+        self._drop_parts(self._take_loose(attempt_id))
+
+    def _drop_parts(self, parts: Sequence[Part]) -> None:
+        if parts:
+            self._commit.pool.submit(_remove, parts)
+
+    def _take_loose(self, attempt_id: str, refs: Sequence[str] | None = None) -> list[Part]:
+        """Parts of an attempt that are from now on not loose any more: those of these refs, or all."""
+        loose = self._loose.get(attempt_id, {})
+        parts = [loose.pop(ref) for ref in (tuple(loose) if refs is None else refs) if ref in loose]
+        self._loose_refs.difference_update(part.ref for part in parts)
+        if not loose:
+            self._loose.pop(attempt_id, None)
+        return parts
+
+    def read(self, blob: Blob) -> Iterator[bytes]:
+        """The bytes of a blob, in pieces. Blocks. An absolute ref is a file of the user's, who named it."""
+        if Path(blob.ref).is_absolute():
+            fd = os.open(blob.ref, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        else:
+            fd = self._disk.open_read(self._inside(blob.ref))
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            while data := file.read(READ_BYTES):
+                yield data
+
+    # --- the port ---------------------------------------------------------------------------------------------------
+
+    async def place(self, blob: Blob, slot: Slot) -> Blob:
+        """Give a judged picture its final name: atomic, durable, never over a file with other bytes."""
+        self._must_be_sealed(blob)
+        return await self._commit.run(lambda touched: self._place(blob, slot, touched))
+
+    async def keep(self, attempt_id: str, blobs: Sequence[Blob]) -> tuple[Blob, ...]:
+        """Keep extras of an attempt for good. Returns them with their new ``ref``."""
+        for blob in blobs:
+            self._must_be_sealed(blob)
+        return await self._commit.run(lambda touched: tuple(self._keep(attempt_id, b, touched) for b in blobs))
+
+    async def dimensions(self, blob: Blob) -> Size | None:
+        """Width and height in pixels when the blob is a whole picture, else ``None``; so too when it is not there."""
+        known = self._sizes.get(blob.ref)
+        if known is not None:
+            return known
+        self._must_be_sealed(blob)
+        return await self._commit.run(lambda _: self._measure(blob))
+
+    async def recorded(self) -> Mapping[str, Reply]:
+        """Replies that arrived whole but were never settled. What is of no use of an earlier process is removed."""
+        found = await self._commit.run(lambda _: self._read_back())
+        for attempt_id, reply in found.items():
+            refs = (blob.ref for blob in blobs_of(reply))
+            self._sealed.setdefault(attempt_id, set()).update(ref for ref in refs if ref.startswith(TMP))
+        return dict(found)
+
+    async def forget(self, attempt_id: str) -> None:
+        """The attempt is settled: drop its recorded reply and whatever of it was not placed or kept."""
+        self.discard(attempt_id)
+        self._unfetched.pop(attempt_id, None)
+        refs = self._sealed.pop(attempt_id, set())
+        for ref in refs:
+            self._sizes.pop(ref, None)
+        await self._commit.run(lambda _: self._drop(attempt_id, refs))
+
+    def free_bytes(self) -> int:
+        """Room left where pictures are written, as of the last one written."""
+        return self._free
+
+    # --- in threads -------------------------------------------------------------------------------------------------
+
+    def _place(self, blob: Blob, slot: Slot, touched: set[Path]) -> Blob:
+        source = self._inside(blob.ref)
+        try:
+            media_type = self._sniff(source) or blob.media_type
+        except FileNotFoundError:
+            # Where there are no links, the file itself went to its place.
+            media_type = blob.media_type
+        name = self._install(source, blob, self.root, stem(slot), media_type)
+        touched.add(self.root)
+        self._measure_room()
+        return replace(blob, ref=name)
+
+    def _keep(self, attempt_id: str, blob: Blob, touched: set[Path]) -> Blob:
+        folder = self.root / EXTRAS
+        base = f"{file_id(attempt_id)}-{blob.sha256[:12]}"
+        name = self._install(self._inside(blob.ref), blob, folder, base, blob.media_type)
+        touched.add(folder)
+        return replace(blob, ref=f"{EXTRAS}/{name}")
+
+    def _install(self, source: Path, blob: Blob, folder: Path, base: str, media_type: str) -> str:
+        """Give the file a free name, or find the name that its bytes already have."""
+        suffix = extension(media_type)
+        for number in range(1, SAME_NAME_LIMIT):
+            name = f"{base}.{suffix}" if number == 1 else f"{base}~{number}.{suffix}"
+            target = folder / name
+            if target == source or holds(target, blob):
+                return name
+            if target.is_file() and not source.is_file():
+                continue  # it may have gone to one of the next names
+            with contextlib.suppress(FileExistsError):
+                install(self._room, source, target)
+                return name
+        raise FileExistsError(f"{SAME_NAME_LIMIT} files are named {base}.{suffix}")
+
+    def _sniff(self, path: Path) -> str | None:
+        with os.fdopen(self._disk.open_read(path), "rb", buffering=0) as file:
+            return sniff(file.read(HEAD_BYTES))
+
+    def _measure(self, blob: Blob) -> Size | None:
+        try:
+            with os.fdopen(self._disk.open_read(self._inside(blob.ref)), "rb") as file:
+                return measure(file)
+        except FileNotFoundError:
+            return None
+
+    def _measure_all(self, reply: Done) -> None:
+        """Measure pictures while their bytes are at hand: each will be asked for."""
+        for picture in reply.pictures:
+            size = self._measure(picture.blob) if picture.blob and is_inside(picture.blob.ref) else None
+            if picture.blob and size:
+                self._sizes[picture.blob.ref] = size
+
+    def _read_back(self) -> dict[str, Done]:
+        found: dict[str, Done] = {}
+        used: set[str] = set()
+        for path, attempt_id, reply in read_records(self.root / REPLIES, self._token):
+            places = {blob.ref: self._find(blob) for blob in blobs_of(reply)}
+            if None in places.values():
+                path.unlink(missing_ok=True)
+            else:
+                found[attempt_id] = relocated(reply, {old: new for old, new in places.items() if new})
+                used.update(places)
+        for path in (self.root / TMP).iterdir():
+            if f"{TMP}/{path.name}" not in used and self._token not in path.name:
+                path.unlink(missing_ok=True)
+        return found
+
+    def _find(self, blob: Blob) -> str | None:
+        """Where the bytes are: where the record says, or at their place when the crash came after they went there."""
+        if not is_inside(blob.ref):
+            return None
+        if holds(self.root / blob.ref, blob):
+            return blob.ref
+        files = itertools.chain(self.root.iterdir(), (self.root / EXTRAS).iterdir())
+        return next((path.relative_to(self.root).as_posix() for path in files if holds(path, blob)), None)
+
+    def _drop(self, attempt_id: str, refs: set[str]) -> None:
+        # The record first: without it the blobs are no one's.
+        (self.root / REPLIES / (file_id(attempt_id) + SUFFIX)).unlink(missing_ok=True)
+        for ref in refs:
+            (self.root / ref).unlink(missing_ok=True)
+
+    def _measure_room(self) -> None:
+        with contextlib.suppress(OSError):
+            self._free = self._disk.free_bytes(self.root)
+
+    # --- refs -------------------------------------------------------------------------------------------------------
+
+    def _inside(self, ref: str) -> Path:
+        if not is_inside(ref):
+            raise ValueError(f"not a place in the run folder: {ref!r}")
+        return self.root / ref
+
+    def _must_be_sealed(self, blob: Blob) -> None:
+        if blob.ref in self._loose_refs:
+            raise ValueError(f"not sealed yet: {blob.ref}")
+
+
+def _remove(parts: Sequence[Part]) -> None:
+    for part in parts:
+        with contextlib.suppress(OSError):
+            part.remove()
+
+
+def _allow_open_files() -> int:
+    """Raise the soft limit of open files as far as it may go; returns what it is then."""
+    if sys.platform == "win32":
+        return 2048  # of the C library, and asyncio's sockets do not count there
+    import resource  # noqa: PLC0415 (not there on Windows)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return OPEN_FILES if soft == resource.RLIM_INFINITY else soft
+    for limit in (wanted, 10_240):  # macOS refuses more than its own, lower, limit
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            return limit
+    return soft

@@ -1,0 +1,123 @@
+"""Entries: the engine's nouns as rows of the ledger, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import orjson
+
+from ...model.attempt import Attempt, AttemptState
+from ...model.call import Ticket
+from ...model.fault import Charged, Fault
+from ...model.plain import from_json, from_plain, to_json, to_plain
+from ...model.request import ImageRequest
+from ...model.result import Failure, Outcome, Picture, Route, Slot
+from ...model.usage import NOTHING_USED, Usage
+from . import queries
+
+Statement = tuple[str, Mapping[str, Any]]
+
+_NO_SLOT = Slot("", "", 0, 0, ImageRequest((), ""))
+"""Stands in a stored outcome for the slot, which has a row of its own."""
+
+
+def of_intent(attempt: Attempt, slot: Slot) -> Iterator[Statement]:
+    """The statements that write an attempt down before it leaves."""
+    form = slot.id.rsplit(".", 1)[0]
+    yield queries.PUT_REQUEST, {"form": form, "request": to_json(slot.request).decode()}
+    yield (
+        queries.PUT_SLOT,
+        {
+            "id": slot.id,
+            "form": form,
+            "key": slot.key,
+            "row": slot.row,
+            "ordinal": slot.ordinal,
+            "columns": orjson.dumps(dict(slot.columns), default=str).decode() if slot.columns else None,
+        },
+    )
+    yield of_attempt(attempt)
+    yield of_event("intent", attempt.intent_at, attempt)
+
+
+def of_attempt(attempt: Attempt) -> Statement:
+    """The statement that brings an attempt up to date."""
+    details = {
+        name: to_plain(value)
+        for name, value in (("usage", attempt.usage), ("fault", attempt.fault), ("ticket", attempt.ticket))
+        if value is not None and value != NOTHING_USED
+    }
+    return queries.PUT_ATTEMPT, {
+        "id": attempt.id,
+        "slot_id": attempt.slot_id,
+        "number": attempt.number,
+        "endpoint": attempt.route.endpoint,
+        "model": attempt.route.model,
+        "wire_model": attempt.route.wire_model,
+        "mode": attempt.route.mode,
+        "state": attempt.state.value,
+        "estimate_nusd": attempt.estimate_nusd,
+        "cost_nusd": attempt.cost_nusd,
+        "charged": attempt.charged.value,
+        "intent_at": attempt.intent_at,
+        "settled_at": attempt.settled_at,
+        "details": orjson.dumps(details).decode() if details else None,
+    }
+
+
+def of_event(what: str, at: float, attempt: Attempt) -> Statement:
+    """A line of the log."""
+    return queries.PUT_EVENT, {"at": at, "what": what, "attempt_id": attempt.id, "slot_id": attempt.slot_id}
+
+
+def of_outcome(outcome: Outcome) -> Statement:
+    """The statement that ends a slot."""
+    stored = to_json(replace(outcome, slot=_NO_SLOT)).decode()
+    picture = outcome if isinstance(outcome, Picture) else None
+    return queries.END_SLOT, {
+        "id": outcome.slot.id,
+        "state": "delivered" if picture else "failed",
+        "outcome": stored,
+        "sha256": picture.blob.sha256 if picture else None,
+        "file": picture.blob.ref if picture else None,
+    }
+
+
+def to_slot(row: Sequence[Any]) -> tuple[Slot, Outcome | None]:
+    """A slot and its outcome from a row of ``queries.SLOT``."""
+    slot_id, key, number, ordinal, request, columns, _state, stored = row
+    slot = Slot(
+        slot_id,
+        key,
+        number,
+        ordinal,
+        from_json(request, ImageRequest),
+        cast("dict[str, Any]", orjson.loads(columns)) if columns else {},
+    )
+    if stored is None:
+        return slot, None
+    outcome = from_json(stored)
+    assert isinstance(outcome, Picture | Failure)
+    return slot, replace(outcome, slot=slot)
+
+
+def to_attempt(row: Sequence[Any]) -> Attempt:
+    """An attempt from a row of the table."""
+    details: Any = orjson.loads(row[13]) if row[13] else {}
+    return Attempt(
+        id=row[0],
+        slot_id=row[1],
+        number=row[2],
+        route=Route(*row[3:7]),
+        state=AttemptState(row[7]),
+        estimate_nusd=row[8],
+        cost_nusd=row[9],
+        charged=Charged(row[10]),
+        intent_at=row[11],
+        settled_at=row[12],
+        usage=from_plain(details["usage"], Usage) if "usage" in details else NOTHING_USED,
+        fault=from_plain(details["fault"], Fault) if "fault" in details else None,
+        ticket=from_plain(details["ticket"], Ticket) if "ticket" in details else None,
+    )

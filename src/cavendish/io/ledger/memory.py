@@ -1,0 +1,109 @@
+"""MemoryLedger: the books in memory, with the contract of the real ones, for worlds and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ...engine.ports import Standing, Tally
+from ...model.attempt import Attempt, AttemptState
+from ...model.fault import Charged
+from ...model.result import Failure, Outcome, Picture, Slot
+
+LIVE = frozenset({AttemptState.INTENT, AttemptState.WAITING})
+
+
+class MemoryLedger:
+    """Implements ``engine.ports.Ledger``. ``on_commit`` is as in ``SqliteLedger``."""
+
+    def __init__(self, on_commit: Callable[[str], None] | None = None) -> None:
+        self._on_commit = on_commit or _unwatched
+        self._slots: dict[str, Slot] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._of_slot: dict[str, list[str]] = {}
+        self._live: dict[str, str] = {}
+        self._of_form: dict[str, list[str]] = {}
+        self._settled_rows = 0
+
+    async def intend(self, attempt: Attempt, slot: Slot) -> None:
+        """Write an attempt down before its call leaves, and its slot when that is new."""
+        self._on_commit("before")
+        if slot.id in self._live or attempt.id in self._attempts:
+            raise ValueError(f"slot {slot.id} has a live attempt already")
+        if slot.id not in self._slots:
+            self._of_form.setdefault(slot.id.rsplit(".", 1)[0], []).append(slot.id)
+        self._slots[slot.id] = slot
+        self._attempts[attempt.id] = attempt
+        self._of_slot.setdefault(slot.id, []).append(attempt.id)
+        self._live[slot.id] = attempt.id
+        self._on_commit("after")
+
+    async def waiting(self, attempt: Attempt) -> None:
+        """A job was accepted: keep its ticket."""
+        self._on_commit("before")
+        self._attempts[attempt.id] = attempt
+        self._on_commit("after")
+
+    async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Write an attempt's receipt, and the slot's outcome when that ended it."""
+        self._on_commit("before")
+        self._attempts[attempt.id] = attempt
+        self._live.pop(attempt.slot_id, None)
+        if outcome is not None:
+            self._outcomes[outcome.slot.id] = outcome
+        self._on_commit("after")
+
+    async def conclude(self, outcome: Failure) -> None:
+        """End a slot without a further attempt."""
+        self._on_commit("before")
+        self._outcomes[outcome.slot.id] = outcome
+        self._on_commit("after")
+
+    async def standing(self, slot_id: str) -> Standing | None:
+        """What is known of a slot, ``None`` when it was never begun."""
+        if slot_id not in self._slots:
+            return None
+        attempts = sorted((self._attempts[i] for i in self._of_slot[slot_id]), key=lambda a: (a.number, a.id))
+        return Standing(slot_id, self._outcomes.get(slot_id), tuple(attempts))
+
+    async def open_attempts(self) -> Sequence[tuple[Attempt, Slot]]:
+        """Attempts without a receipt: intents and waiting jobs."""
+        return [(self._attempts[i], self._slots[s]) for s, i in sorted(self._live.items(), key=lambda item: item[1])]
+
+    async def hashes(self, form: str) -> Iterable[str]:
+        """The sha256 of each picture delivered for one request's form."""
+        ended = (self._outcomes.get(slot_id) for slot_id in self._of_form.get(form, ()))
+        return [outcome.blob.sha256 for outcome in ended if isinstance(outcome, Picture)]
+
+    async def rows_settled(self, rows: int) -> None:
+        """All rows below this number have an outcome for each of their slots."""
+        self._on_commit("before")
+        self._settled_rows = rows
+        self._on_commit("after")
+
+    async def settled_rows(self) -> int:
+        """The number that was last noted by ``rows_settled``."""
+        return self._settled_rows
+
+    async def tally(self) -> Tally:
+        """Sums over all entries."""
+        pictures = sum(isinstance(outcome, Picture) for outcome in self._outcomes.values())
+        every = self._attempts.values()
+        unknown = [a for a in every if a.charged is Charged.UNKNOWN]
+        billed = [a for a in every if a.charged is Charged.YES]
+        return Tally(
+            delivered=pictures,
+            failed=len(self._outcomes) - pictures,
+            attempts=len(every),
+            billed_attempts=len(billed),
+            unbilled_attempts=sum(a.charged is Charged.NO for a in every),
+            unknown_attempts=sum(a.state not in LIVE for a in unknown),
+            billed_nusd=sum(a.cost_nusd or 0 for a in every),
+            unknown_nusd=sum(a.estimate_nusd or 0 for a in unknown),
+            in_flight=len(self._live),
+            unpriced_attempts=sum(a.cost_nusd is None for a in billed) + sum(a.estimate_nusd is None for a in unknown),
+        )
+
+
+def _unwatched(_moment: str) -> None:
+    """Nobody counts the commits."""

@@ -1,0 +1,73 @@
+"""Queries: every statement that a ledger makes, by name."""
+
+from __future__ import annotations
+
+PUT_REQUEST = "INSERT OR IGNORE INTO requests (form, request) VALUES (:form, :request)"
+
+# A row may have moved in the input since the slot was begun.
+PUT_SLOT = """
+    INSERT INTO slots (id, form, key, row, ordinal, columns) VALUES (:id, :form, :key, :row, :ordinal, :columns)
+    ON CONFLICT (id) DO UPDATE SET key = excluded.key, row = excluded.row, ordinal = excluded.ordinal
+"""
+
+PUT_ATTEMPT = """
+    INSERT INTO attempts (id, slot_id, number, endpoint, model, wire_model, mode, state, estimate_nusd, cost_nusd,
+        charged, intent_at, settled_at, details)
+    VALUES (:id, :slot_id, :number, :endpoint, :model, :wire_model, :mode, :state, :estimate_nusd, :cost_nusd,
+        :charged, :intent_at, :settled_at, :details)
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, cost_nusd = excluded.cost_nusd, charged = excluded.charged,
+        settled_at = excluded.settled_at, details = excluded.details
+"""
+
+END_SLOT = "UPDATE slots SET state = :state, outcome = :outcome, sha256 = :sha256, file = :file WHERE id = :id"
+
+PUT_EVENT = "INSERT INTO events (at, what, attempt_id, slot_id) VALUES (:at, :what, :attempt_id, :slot_id)"
+
+PUT_META = "INSERT INTO meta VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+META = "SELECT value FROM meta WHERE name = ?"
+
+_SLOT = """
+    SELECT slots.id, slots.key, slots.row, slots.ordinal, requests.request, slots.columns, slots.state, slots.outcome
+    FROM slots JOIN requests ON requests.form = slots.form
+"""
+
+SLOT = _SLOT + "WHERE slots.id = ?"
+
+OUTCOMES = (
+    _SLOT
+    + """
+    WHERE slots.state != 'open' AND (slots.row, slots.ordinal, slots.id) > (?, ?, ?)
+    ORDER BY slots.row, slots.ordinal, slots.id LIMIT ?
+"""
+)
+
+UNFINISHED = _SLOT + "WHERE slots.row < ? AND slots.state != 'delivered' ORDER BY slots.row, slots.ordinal, slots.id"
+
+_ATTEMPT = """
+    SELECT id, slot_id, number, endpoint, model, wire_model, mode, state, estimate_nusd, cost_nusd, charged, intent_at,
+        settled_at, details
+    FROM attempts
+"""
+
+ATTEMPTS_OF_SLOT = _ATTEMPT + "WHERE slot_id = ? ORDER BY number, id"
+
+OPEN_ATTEMPTS = _ATTEMPT + "WHERE state IN ('intent', 'waiting') ORDER BY id"
+
+HASHES = "SELECT sha256 FROM slots WHERE form = ? AND sha256 IS NOT NULL"
+
+HIGHEST_ORDINAL = "SELECT MAX(CAST(substr(id, length(form) + 2) AS INTEGER)) FROM slots WHERE form = ?"
+
+SLOT_COUNTS = "SELECT COALESCE(SUM(state = 'delivered'), 0), COALESCE(SUM(state = 'failed'), 0) FROM slots"
+
+ATTEMPT_SUMS = """
+    SELECT COUNT(*),
+        COALESCE(SUM(charged = 'yes'), 0),
+        COALESCE(SUM(charged = 'no'), 0),
+        COALESCE(SUM(charged = 'unknown' AND state IN ('settled', 'unknown')), 0),
+        COALESCE(SUM(cost_nusd), 0),
+        COALESCE(SUM(CASE WHEN charged = 'unknown' THEN estimate_nusd END), 0),
+        COALESCE(SUM(state IN ('intent', 'waiting')), 0),
+        COALESCE(SUM((charged = 'yes' AND cost_nusd IS NULL) OR (charged = 'unknown' AND estimate_nusd IS NULL)), 0)
+    FROM attempts
+"""

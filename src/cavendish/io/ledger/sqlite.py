@@ -1,0 +1,225 @@
+"""SqliteLedger: the books of a run in one SQLite file.
+
+One thread writes. Entries that arrive while it is busy are committed together with the next, so that a thousand calls
+in flight cost a handful of syncs; each caller returns when its own entry is on the disk. WAL with
+``synchronous=FULL``: an entry survives a power cut as well as a killed process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ...engine.ports import OutOfSpace, Standing, Tally
+from ...model.attempt import Attempt
+from ...model.result import Failure, Outcome, Slot
+from . import queries
+from .entries import Statement, of_attempt, of_event, of_intent, of_outcome
+from .reader import LedgerReader, broken, check_version
+from .schema import MIGRATIONS
+
+T = TypeVar("T")
+
+BUSY_S = 10.0
+"""How long to wait for another process that reads or tidies up the file."""
+
+SETTLED_ROWS = "settled_rows"
+
+Entry = tuple[Sequence[Statement], "asyncio.Future[None]"]
+
+
+class SqliteLedger:
+    """Implements ``engine.ports.Ledger``. Open it before use, close it after.
+
+    ``inline`` does without the thread, for virtual clocks. ``on_commit`` is called before and after each commit with
+    the words ``"before"`` and ``"after"``; what it raises ends the program's knowledge there, as a crash would.
+    """
+
+    def __init__(self, path: Path, *, inline: bool = False, on_commit: Callable[[str], None] | None = None) -> None:
+        self._path = path
+        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._on_commit = on_commit or _unwatched
+        self._pending: list[Entry] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Open or make the file. Raises ``FolderError`` when it cannot be used."""
+        await self._do(self._connect)
+
+    async def close(self) -> None:
+        """Write what is pending, and close."""
+        if self._writer is not None:
+            await asyncio.gather(self._writer, return_exceptions=True)
+        await self._do(self._db.close)
+        if self._thread is not None:
+            self._thread.shutdown()
+
+    # --- the port ---------------------------------------------------------------------------------------------------
+
+    async def intend(self, attempt: Attempt, slot: Slot) -> None:
+        """Write an attempt down before its call leaves, and its slot when that is new."""
+        await self._write(of_intent(attempt, slot))
+
+    async def waiting(self, attempt: Attempt) -> None:
+        """A job was accepted: keep its ticket."""
+        await self._write((of_attempt(attempt), of_event("waiting", attempt.intent_at, attempt)))
+
+    async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Write an attempt's receipt, and the slot's outcome when that ended it: in one transaction."""
+        at = attempt.settled_at or attempt.intent_at
+        statements = [of_attempt(attempt), of_event(attempt.state.value, at, attempt)]
+        if outcome is not None:
+            statements.append(of_outcome(outcome))
+        await self._write(statements)
+
+    async def conclude(self, outcome: Failure) -> None:
+        """End a slot without a further attempt."""
+        await self._write((of_outcome(outcome),))
+
+    async def standing(self, slot_id: str) -> Standing | None:
+        """What is known of a slot, ``None`` when it was never begun."""
+        return await self._do(lambda: self.reader.standing(slot_id))
+
+    async def open_attempts(self) -> Sequence[tuple[Attempt, Slot]]:
+        """Attempts without a receipt: intents and waiting jobs."""
+        return await self._do(self.reader.open_attempts)
+
+    async def hashes(self, form: str) -> Iterable[str]:
+        """The sha256 of each picture delivered for one request's form."""
+        return await self._do(lambda: self.reader.hashes(form))
+
+    async def tally(self) -> Tally:
+        """Sums over all entries."""
+        return await self._do(self.reader.tally)
+
+    async def rows_settled(self, rows: int) -> None:
+        """All rows below this number have an outcome for each of their slots."""
+        await self.set_meta(SETTLED_ROWS, str(rows))
+
+    # --- for front ends ---------------------------------------------------------------------------------------------
+
+    async def settled_rows(self) -> int:
+        """The number that was last noted by ``rows_settled``."""
+        return int(await self.get_meta(SETTLED_ROWS) or 0)
+
+    async def unfinished_below(self, row: int) -> Sequence[Slot]:
+        """Slots of rows below this number that have no picture, in order."""
+        return await self._do(lambda: self.reader.unfinished_below(row))
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Keep a note with the ledger."""
+        await self._write(((queries.PUT_META, {"name": name, "value": value}),))
+
+    async def get_meta(self, name: str) -> str | None:
+        """A note that was kept."""
+        return await self._do(lambda: self.reader.get_meta(name))
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def _write(self, statements: Iterable[Statement]) -> None:
+        entry: Entry = (tuple(statements), asyncio.get_running_loop().create_future())
+        if self._thread is None:
+            _answer([entry], self._commit([entry]))
+        else:
+            self._pending.append(entry)
+            if self._writer is None:
+                self._writer = asyncio.ensure_future(self._write_pending())
+        # Shielded: a caller that is cancelled does not take its entry out of the books.
+        await asyncio.shield(entry[1])
+
+    async def _write_pending(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending, []
+            try:
+                errors = await self._do(lambda batch=batch: self._commit(batch))
+            except BaseException as error:
+                _answer(batch, [error] * len(batch))
+                raise
+            _answer(batch, errors)
+        self._writer = None
+
+    def _commit(self, batch: Sequence[Entry]) -> list[BaseException | None]:
+        """All entries in one transaction; when one of them is refused, each in its own, so that the others get in."""
+        try:
+            self._transact(statement for statements, _ in batch for statement in statements)
+        except sqlite3.Error as error:
+            if len(batch) > 1:
+                return [result for entry in batch for result in self._commit([entry])]
+            return [self._translated(error)]
+        return [None] * len(batch)
+
+    def _transact(self, statements: Iterable[Statement]) -> None:
+        self._on_commit("before")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for sql, values in statements:
+                self._db.execute(sql, values)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._on_commit("after")
+
+    def _translated(self, error: sqlite3.Error) -> BaseException:
+        full = getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+        if full or "disk is full" in str(error):
+            return OutOfSpace(errno.ENOSPC, "no room left for the ledger")
+        if isinstance(error, sqlite3.IntegrityError):
+            return error
+        return broken(self._path, error) if isinstance(error, sqlite3.DatabaseError) else error
+
+    # --- the connection -----------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        try:
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+            version = check_version(self._db, self._path)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate(version)
+        except sqlite3.OperationalError as error:
+            raise self._translated(error) from error
+        except sqlite3.DatabaseError as error:
+            raise broken(self._path, error) from error
+        self.reader = LedgerReader(self._db)
+
+    def _migrate(self, version: int) -> None:
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            self._db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        """Run on the ledger's thread, after what is being written."""
+        if self._thread is None:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _answer(batch: Sequence[Entry], errors: Sequence[BaseException | None]) -> None:
+    for (_, future), error in zip(batch, errors, strict=True):
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+def _unwatched(_moment: str) -> None:
+    """Nobody counts the commits."""

@@ -1,0 +1,203 @@
+"""The engine's parts, scripted: a provider that answers from a list, a quota that always grants, a flat price."""
+
+import asyncio
+import hashlib
+import itertools
+import zlib
+from dataclasses import dataclass, field
+
+from cavendish.engine.flight import Parts
+from cavendish.engine.policy import Policy
+from cavendish.engine.ports import Answer, Grant, Lane
+from cavendish.engine.run import Engine
+from cavendish.io.blobs.memory import MemoryBlobs
+from cavendish.io.ledger.memory import MemoryLedger
+from cavendish.model.blob import Blob
+from cavendish.model.call import Done, Later, Open
+from cavendish.model.fault import Charged, Fault
+from cavendish.model.request import Image, ImageRequest
+from cavendish.model.result import Failure, Picture, Route
+from cavendish.plan.expand import Ordinals, Wish, for_slot, slots
+from cavendish.sim.dice import SeededDice
+from cavendish.sim.loop import VirtualClock
+
+PRICE = 67_000_000
+
+
+def tiny_png(width, height, note) -> bytes:
+    """A whole PNG of one colour; the note makes its bytes its own."""
+
+    def chunk(kind, payload):
+        return len(payload).to_bytes(4, "big") + kind + payload + zlib.crc32(kind + payload).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    rows = zlib.compress(b"".join(b"\0" + bytes(width) for _ in range(height)))
+    text = chunk(b"tEXt", b"note\0" + note)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + text + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@dataclass
+class FlatPrice:
+    """Every picture costs the same; a fault costs what it says of itself."""
+
+    price: int | None = PRICE
+
+    def estimate(self, slot):
+        return self.price
+
+    def cost(self, slot, usage, reply):
+        if isinstance(reply, Fault):
+            return {Charged.NO: 0, Charged.YES: self.price, Charged.UNKNOWN: None}[reply.charged]
+        return self.price
+
+    def charged(self, fault):
+        return fault
+
+
+@dataclass
+class OpenQuota:
+    """Grants everything, and remembers what it was told."""
+
+    settled: list = field(default_factory=list)
+    cancelled: int = 0
+    answers: list = field(default_factory=list)
+    counter: itertools.count = field(default_factory=itertools.count)
+
+    async def reserve(self, cost):
+        if self.answers:
+            return self.answers.pop(0)
+        return Grant(str(next(self.counter)))
+
+    async def settle(self, grant, fault, latency_s, spent_nusd):
+        self.settled.append((fault.kind if fault else None, spent_nusd))
+
+    async def cancel(self, grant):
+        self.cancelled += 1
+
+
+class ScriptedProvider:
+    """Answers each call from a list: a ``Fault``, ``Later``, an exception to raise, or ``PICTURE`` for a new picture.
+
+    ``by_prompt`` has lists of their own for some prompts.
+    """
+
+    def __init__(self, blobs, script=(), latency_s=1.0):
+        self.blobs = blobs
+        self.script = list(script)
+        self.by_prompt = {}
+        self.latency_s = latency_s
+        self.calls = []
+        self.in_flight = self.most_in_flight = 0
+        self.drawn = itertools.count()
+
+    async def call(self, call, attempt_id):
+        self.calls.append(call)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.latency_s)
+        finally:
+            self.in_flight -= 1
+        script = self.by_prompt.get(call.request.prompt, self.script) if isinstance(call, Open) else self.script
+        item = script.pop(0) if script else PICTURE
+        if isinstance(item, BaseException):
+            raise item
+        if isinstance(item, Fault | Later):
+            return Answer(item, self.latency_s)
+        data = item if isinstance(item, bytes) else tiny_png(8, 8, f"{next(self.drawn)}".encode())
+        blob = await store(self.blobs, attempt_id, data)
+        reply = Done(parts=(Image(blob=blob),), finals=(0,))
+        await self.blobs.record(attempt_id, reply)
+        return Answer(reply, self.latency_s)
+
+
+PICTURE = object()
+
+
+async def store(blobs, attempt_id, data) -> Blob:
+    writer = blobs.new_blob(attempt_id)
+    writer.write(data)
+    blob = writer.finish("image/png")
+    assert blob.sha256 == hashlib.sha256(data).hexdigest()
+    return blob
+
+
+@dataclass
+class Watcher:
+    """Remembers what the run showed."""
+
+    ended: list = field(default_factory=list)
+    kept: list = field(default_factory=list)
+    left: list = field(default_factory=list)
+    waits: list = field(default_factory=list)
+    started: int = 0
+
+    def slot_started(self, slot, attempt):
+        self.started += 1
+
+    def attempt_ended(self, slot, attempt): ...
+
+    def slot_ended(self, outcome):
+        self.ended.append(outcome)
+
+    def slot_kept(self, outcome):
+        self.kept.append(outcome)
+
+    def slot_left(self, slot, fault):
+        self.left.append((slot, fault))
+
+    def waiting(self, why, seconds):
+        self.waits.append((why, seconds))
+
+    @property
+    def pictures(self):
+        return [o for o in self.ended if isinstance(o, Picture)]
+
+    @property
+    def failures(self):
+        return [o for o in self.ended if isinstance(o, Failure)]
+
+
+class Rig:
+    """One run with scripted parts; run it again to see a resumed one."""
+
+    def __init__(self, *scripts, n=1, prompts=("a",), policy=None, max_cost_nusd=None, latency_s=1.0, price=PRICE):
+        self.ledger = MemoryLedger()
+        self.blobs = MemoryBlobs()
+        self.clock = VirtualClock()
+        self.dice = SeededDice(1)
+        self.policy = policy or Policy()
+        self.max_cost_nusd = max_cost_nusd
+        self.providers = [ScriptedProvider(self.blobs, s, latency_s) for s in (scripts or ((),))]
+        self.quotas = [OpenQuota() for _ in self.providers]
+        self.pricing = FlatPrice(price)
+        self.n, self.prompts = n, prompts
+        self.watcher = Watcher()
+        self.lanes = [self._lane(i) for i in range(len(self.providers))]
+
+    def _lane(self, index):
+        return Lane(
+            route=Route(f"e{index}", "m", "wire-m"),
+            provider=self.providers[index],
+            quota=self.quotas[index],
+            pricing=self.pricing,
+            make_call=lambda slot, attempt: Open(for_slot(slot, "wire-m", attempt)),
+            notices=lambda _slot: (),
+            input_tokens=lambda _slot: 0,
+        )
+
+    def slots(self):
+        wishes = [Wish(i, str(i), ImageRequest.of(p, "m", n=self.n)) for i, p in enumerate(self.prompts)]
+        return slots(wishes, Ordinals())
+
+    def engine(self):
+        self.watcher = Watcher()
+        parts = Parts(self.ledger, self.blobs, self.clock, self.dice, self.watcher)
+        return Engine(parts, lambda _slot: self.lanes, self.policy, self.max_cost_nusd)
+
+    async def run(self):
+        return await self.engine().run(self.slots())
+
+    @property
+    def provider(self):
+        return self.providers[0]
