@@ -15,8 +15,8 @@ class Spilled:
 
     The string is the concatenation of ``pieces``: text as it is, a blob as the base64 of its bytes (standard alphabet,
     padded). A plain base64 string is one blob; ``data:image/png;base64,<blob>`` is a text and a blob; a markdown
-    picture is text, blob, text. Strings under the members ``data``, ``b64_json`` and ``bytesBase64Encoded`` that are base64 are set
-    aside whatever their length, so that a dialect always finds a picture as a blob.
+    picture is text, blob, text. Strings under the members ``data``, ``b64_json`` and ``bytesBase64Encoded`` that are
+    base64 are set aside whatever their length, so that a dialect always finds a picture as a blob.
     """
 
     pieces: tuple[str | Blob, ...]
@@ -77,9 +77,10 @@ class WireResponse:
     """What a provider answered, after its long strings were set aside.
 
     ``body`` is the JSON value when the body was JSON; for an event stream it is the list of the events' JSON values, in
-    order, with ``stream`` set. When the body was not JSON, ``body`` is ``None`` and ``raw`` holds the beginning of it (at
-    most 64 KiB). ``binary`` is the body itself when it was a picture. ``cut`` says that the line broke before the body ended;
-    then ``body`` holds what was complete (the events of a stream), else ``None``.
+    order, with ``stream`` set. When the body was not JSON, ``body`` is ``None`` and ``raw`` holds the beginning of it
+    (at most 64 KiB). ``binary`` is the body itself when it was a picture. ``cut`` says that the line broke before the
+    body ended; then ``body`` holds what was complete (the events of a stream), else ``None``. ``too_large`` says that
+    the body was beyond a limit and not read to its end; then there is only ``raw``.
     """
 
     status: int
@@ -89,3 +90,4 @@ class WireResponse:
     stream: bool = False
     cut: bool = False
     binary: Blob | None = None
+    too_large: bool = False
