@@ -1,0 +1,264 @@
+"""Summary: how a run went, for people and for programs."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...engine.ports import Tally
+from ...model.fault import Charged, Fault
+from ...model.money import NUSD_PER_USD, as_float, dollars
+from ...model.result import Failure, Outcome, Picture
+
+FEW = 8
+"""Pictures whose files are named one by one; of more, the folder tells better."""
+FAILURES_SHOWN = 10
+NOTICES_KEPT = 1000
+"""Different notices: their texts name sizes and models, of which there are few."""
+NOTICES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What outcomes do not tell. ``kept`` of the pictures were there before this run; ``skipped`` are broken rows.
+
+    ``list_price`` gives a picture's standard price in nano-dollars, ``None`` where it is not known.
+    """
+
+    folder: Path
+    title: str = ""
+    left: int = 0
+    kept: int = 0
+    skipped: int = 0
+    duration_s: float = 0.0
+    simulated: bool = False
+    stopped: Fault | None = None
+    list_price: Callable[[Picture], int | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSum:
+    """What one route delivered, and what its pictures cost with all their attempts."""
+
+    pictures: int = 0
+    cost_nusd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run went. Money in nano-dollars, times in seconds.
+
+    ``left`` slots have no outcome yet: they are what ``resume`` is for. ``unknown_nusd`` is the most that
+    ``unknown_attempts`` may have cost besides; ``saved_nusd`` compares with list prices, where they are known for all.
+    """
+
+    facts: RunFacts
+    delivered: int = 0
+    failed: int = 0
+    billed_nusd: int = 0
+    unknown_nusd: int = 0
+    unknown_attempts: int = 0
+    unpriced_attempts: int = 0
+    saved_nusd: int | None = None
+    routes: Mapping[str, RouteSum] = field(default_factory=dict[str, RouteSum])
+    failures: Mapping[str, int] = field(default_factory=dict[str, int])
+    notices: Mapping[str, int] = field(default_factory=dict[str, int])
+    first_pictures: tuple[Picture, ...] = ()
+    first_failures: tuple[Failure, ...] = ()
+
+    @property
+    def pictures_per_minute(self) -> float | None:
+        """Of those that this run delivered; ``None`` when it took no time or delivered none."""
+        fresh = self.delivered - self.facts.kept
+        return fresh * 60 / self.facts.duration_s if fresh > 0 and self.facts.duration_s > 0 else None
+
+    @property
+    def resume(self) -> str:
+        """The command that completes what is left; empty when nothing is."""
+        return f"cavendish resume {shlex.quote(str(self.facts.folder))}" if self.facts.left else ""
+
+    def text(self) -> str:
+        """For people: lines without colour and without a line end."""
+        return "\n".join(_lines(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs: dollars as numbers."""
+        facts = self.facts
+        return {
+            "folder": str(facts.folder),
+            "delivered": self.delivered,
+            "failed": self.failed,
+            "skipped": facts.skipped,
+            "left": facts.left,
+            "kept": facts.kept,
+            "billed": as_float(self.billed_nusd),
+            "unknown": as_float(self.unknown_nusd),
+            "unknown_attempts": self.unknown_attempts,
+            "unpriced_attempts": self.unpriced_attempts,
+            "saved": None if self.saved_nusd is None else as_float(self.saved_nusd),
+            "routes": {
+                name: {"pictures": route.pictures, "cost": as_float(route.cost_nusd)}
+                for name, route in self.routes.items()
+            },
+            "failures": dict(self.failures),
+            "notices": [{"text": text, "count": count} for text, count in self.notices.items()],
+            "duration_s": round(facts.duration_s, 3),
+            "pictures_per_minute": self.pictures_per_minute,
+            "simulated": facts.simulated,
+            "stopped": None if facts.stopped is None else facts.stopped.kind.value,
+            "resume": self.resume or None,
+        }
+
+
+def summarise(outcomes: Iterable[Outcome], tally: Tally, facts: RunFacts) -> Summary:
+    """Sum all outcomes up, one at a time. ``tally`` is the ledger's, which also knows attempts without an outcome."""
+    count = _Count(facts)
+    for outcome in outcomes:
+        count.add(outcome)
+    return Summary(
+        facts=facts,
+        delivered=count.delivered,
+        failed=count.failed,
+        billed_nusd=tally.billed_nusd,
+        unknown_nusd=tally.unknown_nusd,
+        unknown_attempts=tally.unknown_attempts,
+        unpriced_attempts=tally.unpriced_attempts,
+        saved_nusd=count.saved_nusd(),
+        routes={name: RouteSum(count.pictures[name], count.cost[name]) for name in count.pictures},
+        failures=dict(count.failures.most_common()),
+        notices=dict(count.notices.most_common()),
+        first_pictures=tuple(count.first_pictures),
+        first_failures=tuple(count.first_failures),
+    )
+
+
+class _Count:
+    def __init__(self, facts: RunFacts) -> None:
+        self._price = facts.list_price
+        self._list_nusd: int | None = 0 if facts.list_price else None
+        self.delivered = 0
+        self.failed = 0
+        self.pictures: Counter[str] = Counter()
+        self.cost: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.notices: Counter[str] = Counter()
+        self.first_pictures: list[Picture] = []
+        self.first_failures: list[Failure] = []
+
+    def add(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Picture):
+            self._picture(outcome)
+        else:
+            self.failed += 1
+            self.failures[outcome.fault.kind.value] += 1
+            if len(self.first_failures) < FAILURES_SHOWN:
+                self.first_failures.append(outcome)
+
+    def _picture(self, picture: Picture) -> None:
+        self.delivered += 1
+        route = str(picture.route)
+        self.pictures[route] += 1
+        self.cost[route] += picture.cost_nusd
+        for notice in picture.notices:
+            if notice.text in self.notices or len(self.notices) < NOTICES_KEPT:
+                self.notices[notice.text] += 1
+        if len(self.first_pictures) < FEW:
+            self.first_pictures.append(picture)
+        if self._price is not None and self._list_nusd is not None:
+            price = self._price(picture) if picture.cost_known else None
+            self._list_nusd = None if price is None else self._list_nusd + price
+
+    def saved_nusd(self) -> int | None:
+        if self._list_nusd is None or not self.delivered:
+            return None
+        saved = self._list_nusd - sum(self.cost.values())
+        return saved if saved > 0 else None
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def money(amount_nusd: int) -> str:
+    """Dollars with as many places as the amount is worth."""
+    return dollars(amount_nusd, 2 if amount_nusd >= NUSD_PER_USD else 4)
+
+
+def duration(seconds: float) -> str:
+    """``12 s``, ``3 min 20 s``, ``5 h 7 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 picture``, ``2,000 pictures``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+_CHARGED = {Charged.YES: "billed", Charged.NO: "not billed", Charged.UNKNOWN: "possibly billed"}
+
+
+def why(failure: Failure) -> str:
+    """One line on a failure: its class, the provider's word and sentence, whether it was billed."""
+    fault = failure.fault
+    said = f" ({fault.reason})" if fault.reason and fault.reason.lower() != fault.kind.value else ""
+    message = f": {' '.join(fault.message.split())[:160]}" if fault.message else ""
+    # Earlier attempts may have been billed although the last one was not.
+    paid = f"cost {money(failure.cost_nusd)}" if failure.cost_nusd else _CHARGED[fault.charged]
+    return f"{fault.kind.value}{said}{message}; {plural(failure.attempts, 'attempt')}, {paid}"
+
+
+def _lines(summary: Summary) -> Iterable[str]:
+    facts = summary.facts
+    if facts.simulated:
+        yield "simulated: no provider was called and nothing was spent"
+    yield _first_line(summary)
+    if summary.delivered <= FEW:
+        yield from (f"  {facts.folder / picture.blob.ref}" for picture in summary.first_pictures)
+    yield from (f"  {failure.slot.key}: {why(failure)}" for failure in summary.first_failures)
+    if (more := summary.failed - len(summary.first_failures)) > 0:
+        yield f"  and {more:,} more in {facts.folder / 'failures.jsonl'}"
+    yield from _bill(summary)
+    shown = list(summary.notices.items())[:NOTICES_SHOWN]
+    yield from (f"note: {text}{f' ({count:,} times)' if count > 1 else ''}" for text, count in shown)
+    if (rest := len(summary.notices) - len(shown)) > 0:
+        yield f"note: and {plural(rest, 'other notice')} in {facts.folder / 'metadata.jsonl'}"
+    if (rate := summary.pictures_per_minute) is not None:
+        yield f"{duration(facts.duration_s)}, {rate:,.1f} pictures a minute"
+    if summary.delivered > FEW:
+        yield f"see {facts.folder / 'index.html'}"
+    if summary.resume:
+        yield ""
+        yield f"hint: {plural(facts.left, 'picture')} left; {summary.resume}"
+
+
+def _first_line(summary: Summary) -> str:
+    facts = summary.facts
+    kept = f" ({facts.kept:,} of them before)" if facts.kept else ""
+    line = f"{summary.delivered:,} delivered{kept}, {summary.failed:,} failed, {facts.skipped:,} skipped"
+    if facts.left:
+        line += f", {facts.left:,} left"
+    return line if facts.stopped is None else f"{line}; stopped: {facts.stopped.message or facts.stopped.kind.value}"
+
+
+def _bill(summary: Summary) -> Iterable[str]:
+    line = f"{'would have been billed' if summary.facts.simulated else 'billed'} {money(summary.billed_nusd)}"
+    if summary.unknown_attempts:
+        attempts = plural(summary.unknown_attempts, "attempt")
+        line += f", and at most {money(summary.unknown_nusd)} for {attempts} of unknown fate"
+    if summary.unpriced_attempts:
+        line += f"; no price is known for {plural(summary.unpriced_attempts, 'attempt')}"
+    if summary.saved_nusd:
+        line += f"; {money(summary.saved_nusd)} less than the list price"
+    yield line
+    if len(summary.routes) > 1:
+        for name, route in summary.routes.items():
+            yield f"  {name}: {plural(route.pictures, 'picture')}, {money(route.cost_nusd)}"

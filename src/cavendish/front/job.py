@@ -1,0 +1,216 @@
+"""Job: carries an order out in its folder: claim, ledger, blobs, engine, and at the end what the folder shows."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from ..engine.flight import Parts
+from ..engine.ports import Lane, Progress, Tally
+from ..engine.run import Engine
+from ..io.blobs.claim import RunCard, claim
+from ..io.blobs.folder import FolderBlobs
+from ..io.ledger.reader import LedgerReader
+from ..io.ledger.sqlite import SqliteLedger
+from ..model.attempt import Attempt
+from ..model.fault import Fault, FaultKind
+from ..model.result import Outcome, Picture, Slot
+from ..plan.estimate import PriceBook
+from ..plan.expand import Ordinals, slots
+from .build import Workshop
+from .folder.books import write_books
+from .folder.live import LiveBooks, redraw_every_s
+from .folder.summary import RunFacts, Summary, summarise
+from .order import Order
+from .routes import Routes
+
+LEDGER = ".cavendish/ledger.sqlite3"
+RECIPE = "recipe"
+FINGERPRINT = "source_fingerprint"
+TOTAL = "total"
+
+READ_AHEAD = 256
+"""Slots read from the input at a time, in a thread: parsing a file must not hold up a thousand open lines."""
+
+
+class Watch:
+    """Passes progress on, and keeps what the folder and the summary need of it."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self.kept = 0
+        self.left = 0
+        self.books: LiveBooks | None = None
+
+    def slot_started(self, slot: Slot, attempt: Attempt) -> None:
+        """Passed on."""
+        self._shown.slot_started(slot, attempt)
+
+    def attempt_ended(self, slot: Slot, attempt: Attempt) -> None:
+        """Passed on."""
+        self._shown.attempt_ended(slot, attempt)
+
+    def slot_ended(self, outcome: Outcome) -> None:
+        """Passed on, and written down."""
+        if self.books is not None:
+            self.books.add(outcome)
+        self._shown.slot_ended(outcome)
+
+    def slot_kept(self, outcome: Outcome) -> None:
+        """Passed on, and counted."""
+        self.kept += isinstance(outcome, Picture)
+        self._shown.slot_kept(outcome)
+
+    def slot_left(self, slot: Slot, fault: Fault) -> None:
+        """Passed on, and counted."""
+        self.left += 1
+        self._shown.slot_left(slot, fault)
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Passed on."""
+        self._shown.waiting(why, seconds)
+
+
+class Job:
+    """One order at work. ``stop`` and ``abort`` may be called from a signal handler of the same loop."""
+
+    def __init__(self, workshop: Workshop, routes: Routes, order: Order, progress: Progress) -> None:
+        self._workshop = workshop
+        self._routes = routes
+        self._order = order
+        self._watch = Watch(progress)
+        self._engine: Engine | None = None
+        self._lanes: dict[str, tuple[Lane, ...]] = {}
+        self._skipped_pictures = 0
+        self._stopped_early: Fault | None = None
+
+    async def run(self) -> Summary:
+        """Work until every slot has its outcome or something stops the run; draw the folder; tell how it went.
+
+        Raises ``FolderError`` before anything is bought, and ``BatchInputError`` at a broken row of a large file, with
+        everything before it kept.
+        """
+        order, shop = self._order, self._workshop
+        card = RunCard(shop.dice.fresh_id(), order.digest, shop.clock.now())
+        started = shop.clock.monotonic()
+        with await asyncio.to_thread(claim, order.folder, card, settings=order.digest):
+            async with FolderBlobs(order.folder) as blobs, SqliteLedger(order.folder / LEDGER) as ledger:
+                await shop.ready(self._routes)
+                try:
+                    stop = await self._work(blobs, ledger)
+                finally:
+                    tally = await ledger.tally()
+                    facts = self._facts(tally, shop.clock.monotonic() - started)
+                    summary = await asyncio.to_thread(draw, order.folder, tally, facts)
+                return replace(summary, facts=replace(facts, stopped=stop)) if stop else summary
+
+    def stop(self) -> None:
+        """No new calls; those in flight are finished and kept."""
+        self._stopped_early = Fault(FaultKind.CANCELLED, "interrupted")
+        if self._engine is not None:
+            self._engine.stop(self._stopped_early)
+
+    def abort(self) -> None:
+        """Cancel what is in flight too."""
+        if self._engine is not None:
+            self._engine.abort()
+
+    # --- the run ----------------------------------------------------------------------------------------------------
+
+    async def _work(self, blobs: FolderBlobs, ledger: SqliteLedger) -> Fault | None:
+        order, shop = self._order, self._workshop
+        start = await self._first_row(ledger)
+        await ledger.set_meta(RECIPE, orjson.dumps(order.recipe).decode())
+        await ledger.set_meta(TOTAL, "" if order.total is None else str(order.total))
+        self._watch.books = LiveBooks(order.folder, simulated=self._routes.simulated)
+        parts = Parts(ledger, blobs, shop.clock, shop.dice, self._watch)
+        self._engine = Engine(parts, lambda slot: self._lanes_for(slot, blobs), order.policy, order.max_cost_nusd)
+        if self._stopped_early is not None:
+            self._engine.stop(self._stopped_early)
+        keeper = asyncio.ensure_future(self._keep_books(ledger))
+        try:
+            with await asyncio.to_thread(LedgerReader.open, order.folder / LEDGER) as reader:
+                end = await self._engine.run(self._slots(start, reader))
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+        return end.stop
+
+    def _lanes_for(self, slot: Slot, blobs: FolderBlobs) -> Sequence[Lane]:
+        name = slot.request.model
+        if name not in self._lanes:
+            self._lanes[name] = self._workshop.lanes(self._routes, name, blobs, self._order.timeout_s)
+        return self._lanes[name]
+
+    async def _first_row(self, ledger: SqliteLedger) -> int:
+        """The row to begin at: behind those that an earlier run settled, when the input is the very same."""
+        order = self._order
+        if order.fingerprint and await ledger.get_meta(FINGERPRINT) == order.fingerprint:
+            self._skipped_pictures = (await ledger.tally()).delivered
+            return await ledger.settled_rows()
+        await ledger.set_meta(FINGERPRINT, order.fingerprint)
+        await ledger.rows_settled(0)
+        return 0
+
+    async def _slots(self, start: int, reader: LedgerReader) -> AsyncIterator[Slot]:
+        """What an earlier run left without a picture, then the rest of the input; read in a thread, piece by piece."""
+
+        def rest() -> Iterator[Slot]:
+            if start:
+                yield from reader.unfinished_below(start)
+            yield from slots(self._order.wishes(start), Ordinals(reader.next_ordinal if start else _none_before))
+
+        stream = rest()
+        while piece := await asyncio.to_thread(lambda: list(itertools.islice(stream, READ_AHEAD))):
+            for slot in piece:
+                yield slot
+
+    async def _keep_books(self, ledger: SqliteLedger) -> None:
+        """What the folder shows while the run goes on."""
+        every_s = redraw_every_s(self._order.total)
+        while True:
+            await asyncio.sleep(every_s or 1.0)
+            assert self._watch.books is not None
+            if every_s is None:
+                await asyncio.to_thread(self._watch.books.flush)
+            else:
+                tally = await ledger.tally()
+                await asyncio.to_thread(draw, self._order.folder, tally, self._facts(tally, 0.0))
+
+    def _facts(self, tally: Tally, duration_s: float) -> RunFacts:
+        done = tally.delivered + tally.failed
+        left = self._watch.left if self._order.total is None else max(0, self._order.total - done)
+        return RunFacts(
+            folder=self._order.folder,
+            title=self._order.title,
+            left=left,
+            kept=max(self._watch.kept, min(self._skipped_pictures, tally.delivered)),
+            skipped=self._order.skipped(),
+            duration_s=duration_s,
+            simulated=self._routes.simulated,
+            list_price=self._list_price,
+        )
+
+    def _list_price(self, picture: Picture) -> int | None:
+        resolved = next((r for r in self._routes.resolve(picture.slot.request.model) if r.route == picture.route), None)
+        if resolved is None:
+            return None
+        standard = replace(resolved, route=replace(resolved.route, mode="standard"))
+        return PriceBook.of(standard).list_price(picture.slot.request.size or resolved.card.default_size)
+
+
+def draw(folder: Path, tally: Tally, facts: RunFacts) -> Summary:
+    """Draw what a run folder shows from its ledger, and sum it up. Blocks."""
+    with LedgerReader.open(folder / LEDGER) as reader:
+        summary = summarise(reader.outcomes(), tally, facts)
+        write_books(folder, reader.outcomes(), summary)
+    return summary
+
+
+def _none_before(_form: str) -> int:
+    return 0

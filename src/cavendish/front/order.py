@@ -1,0 +1,39 @@
+"""Order: what one run is asked for, complete enough to be written down and taken up again on another day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..engine.policy import Policy
+from ..plan.expand import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run.
+
+    ``wishes`` gives the rows from a row number on, each checked against its model. ``total`` is the number of slots when
+    it is known beforehand. ``digest`` says which run a folder belongs to, ``fingerprint`` whether the input is the very
+    same as before, byte for byte: then rows that were settled need not be looked at again. ``recipe`` is the command as
+    plain JSON, from which ``cavendish resume`` makes this order anew. ``resume_line`` is what a person types to go on.
+    """
+
+    folder: Path
+    wishes: Callable[[int], Iterator[Wish]]
+    digest: str
+    total: int | None = None
+    fingerprint: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    resume_line: str = ""
+    max_cost_nusd: int | None = None
+    policy: Policy = field(default_factory=Policy)
+    timeout_s: float | None = None
+    title: str = ""
+    skipped: Callable[[], int] = lambda: 0
+
+    def having(self, **changes: Any) -> Order:
+        """A copy with some fields changed."""
+        return replace(self, **changes)

@@ -1,0 +1,177 @@
+"""Routes: which endpoints a run may use, and what each model's name comes to there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from ..catalog.cards import Limits
+from ..catalog.fit import fit, insist
+from ..catalog.resolve import Catalog, Resolved
+from ..config import Settings
+from ..dialects.gemini import GeminiDialect
+from ..errors import ConfigError
+from ..io.http.provider import TIMEOUT_HEADER
+from ..model.call import Open
+from ..model.request import ImageRequest, Notice
+from ..wire.dialect import Dialect
+
+DIALECTS: Mapping[str, Callable[..., Dialect]] = {"gemini": GeminiDialect}
+"""Wire formats by the names that endpoints refer to them by."""
+
+TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER})
+"""Options of an endpoint that are the transport's, not the dialect's."""
+
+SIMULATOR = "sim"
+DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2")
+"""What is drawn with when nothing is said: the first that is to be had where the user has a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteWish:
+    """What the user said about routes: endpoints in the order of preference, the tier and rate of the key, the mode."""
+
+    via: tuple[str, ...] = ()
+    tier: str | None = None
+    rpm: int | None = None
+    mode: str | None = None
+    strict: bool = False
+
+
+@dataclass(slots=True)
+class Routes:
+    """Resolves names, each once. ``notices`` collects what the catalog had to say, each once."""
+
+    catalog: Catalog
+    settings: Settings
+    wish: RouteWish
+    today: date
+    notices: dict[str, Notice] = field(default_factory=dict[str, Notice])
+    _known: dict[str, tuple[Resolved, ...]] = field(default_factory=dict[str, tuple[Resolved, ...]])
+
+    def resolve(self, name: str) -> tuple[Resolved, ...]:
+        """The routes to a model, the preferred one first. Raises ``RequestError`` or ``ConfigError``."""
+        if name not in self._known:
+            found = tuple(
+                self.catalog.resolve(name, endpoint, self.today, self.wish.mode) for endpoint in self.endpoints(name)
+            )
+            for resolved in found:
+                self._note(resolved.notices)
+            self._known[name] = found
+        return self._known[name]
+
+    def fitted(self, request: ImageRequest) -> ImageRequest:
+        """The request as its model can do it, normalised with notices. Raises ``RequestError`` for what no model can.
+
+        Its ``model`` is a name that stays the same while ids come and go: the canonical one, or the exact id that the
+        user gave.
+        """
+        first, *others = self.resolve(request.model)
+        fitted = fit(request, first, strict=self.wish.strict)
+        for other in others:
+            self._note(fit(request, other, strict=self.wish.strict).notices)
+        self._note(fitted.notices)
+        self._note(dialect_of(first).unsupported(Open(fitted.request)))
+        exact = request.model in {first.route.wire_model, f"{first.endpoint.name}/{first.route.wire_model}"}
+        return fitted.request.having(model=request.model if exact else first.card.id)
+
+    def endpoints(self, name: str) -> Sequence[str]:
+        """Where a model is asked for: what the user said, else an endpoint that there is a key for, else the simulator."""
+        wanted = self.wish.via or ((self.settings.endpoint.value,) if self.settings.endpoint.value else ())
+        if wanted:
+            for endpoint in wanted:
+                self._must_be_usable(endpoint)
+            return wanted
+        named = name.partition("/")[0]
+        if named in self.catalog.endpoints:
+            self._must_be_usable(named)
+            return (named,)
+        card = self.catalog.find(name)
+        offers = self.catalog.offers_of(card.id) if card else ()
+        keyed = [offer.endpoint for offer in offers if self._has_key(offer.endpoint)]
+        if not keyed and self.has_any_key:
+            # Simulated pictures must never slip in among real ones.
+            raise ConfigError(
+                f"there is no key for an endpoint that offers {name}",
+                hints=(
+                    f"it is offered at {', '.join(o.endpoint for o in offers if o.endpoint != SIMULATOR) or 'none'}",
+                ),
+            )
+        return keyed[:1] or (SIMULATOR,)
+
+    @property
+    def default_model(self) -> str:
+        """The model of the settings, else the first of ``DEFAULT_MODELS`` that the run's endpoints offer."""
+        if self.settings.model.value:
+            return self.settings.model.value
+        places = self.wish.via or tuple(filter(None, (self.settings.endpoint.value,)))
+        places = places or tuple(n for n in self.catalog.endpoints if self._has_key(n)) or (SIMULATOR,)
+        for name in DEFAULT_MODELS:
+            card = self.catalog.find(name)
+            if card and any(self.catalog.offer(place, card.id) for place in places):
+                return name
+        return DEFAULT_MODELS[-1]
+
+    @property
+    def has_any_key(self) -> bool:
+        """Whether the user holds a key for anything."""
+        return any(self._has_key(name) for name in self.catalog.endpoints)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the simulator may answer: it was asked for, or there is no key for anything."""
+        wanted = {*self.wish.via, self.settings.endpoint.value}
+        return SIMULATOR in wanted or not (wanted - {None} or self.has_any_key)
+
+    def _has_key(self, endpoint: str) -> bool:
+        return bool(self.settings.endpoints[endpoint].keys.value)
+
+    def limits(self, resolved: Resolved) -> Limits:
+        """The limits of the key: what the user said of it, else those of its tier, else none known."""
+        own = self.settings.endpoints[resolved.endpoint.name]
+        tier = self.wish.tier or own.tier.value
+        offered = resolved.offer.tiers
+        if tier and offered and tier not in offered:
+            raise ConfigError(f"{resolved.endpoint.name} has no tier {tier!r}", hints=(f"known: {', '.join(offered)}",))
+        limits = offered.get(tier or resolved.endpoint.default_tier, Limits())
+        rpm = self.wish.rpm or own.rpm.value
+        if rpm is None:
+            return limits
+        # Who names the rate of a key knows it; a smaller number of pictures a minute would be the tier's.
+        return replace(limits, requests_per_minute=rpm, images_per_minute=limits.images_per_minute if tier else None)
+
+    def _must_be_usable(self, endpoint: str) -> None:
+        card = self.catalog.endpoints.get(endpoint)
+        if card is None:
+            raise ConfigError(
+                f"no endpoint is named {endpoint!r}", hints=(f"known: {', '.join(self.catalog.endpoints)}",)
+            )
+        if card.needs_key and not self.settings.endpoints[endpoint].keys.value:
+            names = " or ".join(card.key_env) or f"CAVENDISH_{endpoint.upper()}_API_KEY"
+            raise ConfigError(
+                f"there is no key for {endpoint}",
+                hints=(f"set {names}", "without any key, leave --via out: the simulator answers, and says so"),
+            )
+
+    def _note(self, notices: Sequence[Notice]) -> None:
+        if self.wish.strict:
+            insist(notices)
+        for notice in notices:
+            self.notices.setdefault(notice.text, notice)
+
+
+def dialect_of(resolved: Resolved) -> Dialect:
+    """The dialect that an endpoint speaks, with its options. Raises ``ConfigError`` for one that is not known."""
+    endpoint = resolved.endpoint
+    make = DIALECTS.get(endpoint.dialect)
+    options = {name: value for name, value in endpoint.options.items() if name not in TRANSPORT_OPTIONS}
+    if make is None:
+        raise ConfigError(
+            f"endpoint {endpoint.name}: no dialect is named {endpoint.dialect!r}",
+            hints=(f"known: {', '.join(DIALECTS)}",),
+        )
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise ConfigError(f"endpoint {endpoint.name}: options: {error}") from error

@@ -1,0 +1,78 @@
+"""Reference pictures named in a row: files, addresses and data URIs, with a role after a colon (``look.png:style``)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ...model.blob import Blob
+from ...model.request import Image, Use
+from ...wire.blobs import NewBlob
+from ...wire.media import HEAD_BYTES, is_picture, sniff
+from ...wire.reading import decode_base64
+
+MAX_BYTES = 256 * 1024 * 1024
+"""Of one picture: ten times what any API takes. What a model takes is the catalog's to say."""
+REMEMBERED = 4096
+"""Files whose hash is kept: the same picture is often named in every row."""
+
+_ADDRESSES = ("https://", "http://", "gs://")
+
+
+class References:
+    """Makes pictures out of their names. Files keep their place: a blob's ``ref`` is then an absolute path."""
+
+    def __init__(self, base: Path, new_blob: NewBlob | None = None) -> None:
+        self._base = base
+        self._new_blob = new_blob
+        self._files: dict[str, Image] = {}
+
+    def image(self, name: str) -> Image:
+        """The picture of that name. Raises ``ValueError`` saying what is wrong with it."""
+        target, use = _split_role(name)
+        if target.startswith("data:"):
+            return self._inline(target, use)
+        if target.startswith(_ADDRESSES):
+            return Image(uri=target, use=use)
+        if name not in self._files:
+            if len(self._files) >= REMEMBERED:
+                self._files.clear()
+            blob = self._file(target)
+            self._files[name] = Image(blob=blob, media_type=blob.media_type, use=use)
+        return self._files[name]
+
+    def _file(self, name: str) -> Blob:
+        path = self._base / Path(name).expanduser()
+        try:
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+        except OSError as error:
+            raise ValueError(f"picture {name}: {error.strerror}") from error
+        media_type = sniff(head)
+        if media_type is None or not is_picture(media_type):
+            raise ValueError(f"{name} is no picture")
+        if size > MAX_BYTES:
+            raise ValueError(f"{name} has more than {MAX_BYTES} bytes")
+        return Blob(digest, size, media_type, str(path.resolve()))
+
+    def _inline(self, uri: str, use: Use | None) -> Image:
+        head, comma, body = uri.partition(",")
+        data = decode_base64(body) if comma and head.endswith(";base64") else None
+        media_type = sniff(data[:HEAD_BYTES]) if data else None
+        if data is None or media_type is None or not is_picture(media_type):
+            raise ValueError("a data URI that is no picture in base64")
+        if self._new_blob is None:
+            raise ValueError("a data URI cannot be kept here; write the picture to a file and name that")
+        writer = self._new_blob()
+        writer.write(data)
+        return Image(blob=writer.finish(media_type), media_type=media_type, use=use)
+
+
+def _split_role(name: str) -> tuple[str, Use | None]:
+    target, colon, word = name.rpartition(":")
+    if colon and word in {use.value for use in Use}:
+        return target.strip(), Use(word)
+    return name, None

@@ -1,0 +1,148 @@
+"""Client: the same as ``AsyncClient`` for programs without asyncio, and for notebooks, where a loop runs already.
+
+A loop of its own runs in a thread of its own, so it does not matter whether the caller has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from .client import AsyncClient, PictureStream
+from .folder.summary import Summary
+from .outcome import Picture, Result
+
+T = TypeVar("T")
+
+
+class Client:
+    """Pictures for ordinary programs. Use it with ``with``, or close it at the end. Methods as in ``AsyncClient``."""
+
+    def __init__(self, *, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cavendish", daemon=True)
+        self._thread.start()
+        try:
+            self._client = self._do(_made(settings, options))
+        except BaseException:
+            self._end()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections and end the thread. Closing twice is no error."""
+        if not self._loop.is_closed():
+            self._do(self._client.close())
+            self._end()
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        n: int = 1,
+        output: str | os.PathLike[str] | None = None,
+        references: Sequence[Any] = (),
+        **fields: Any,
+    ) -> Result:
+        """N pictures of one prompt; see ``AsyncClient.generate``."""
+        return self._do(self._client.generate(prompt, n=n, output=output, references=references, **fields))
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        n: int = 1,
+        output: str | os.PathLike[str] | None = None,
+        references: Sequence[Any] = (),
+        **fields: Any,
+    ) -> SyncPictureStream:
+        """An iterator that gives each picture as it arrives; see ``AsyncClient.stream``."""
+        return SyncPictureStream(
+            self._do,
+            self._client.stream(prompt, n=n, output=output, references=references, **fields),
+        )
+
+    def batch(
+        self,
+        rows: str | os.PathLike[str],
+        *,
+        output: str | os.PathLike[str],
+        n: int = 1,
+        template: str | None = None,
+        grid: Mapping[str, Sequence[str]] | None = None,
+        skip_bad: bool = False,
+        on_picture: Callable[[Picture], None] | None = None,
+        **fields: Any,
+    ) -> Summary:
+        """All rows of a file into a run folder; see ``AsyncClient.batch``. ``on_picture`` is called in another thread."""
+        return self._do(
+            self._client.batch(
+                rows,
+                output=output,
+                n=n,
+                template=template,
+                grid=grid,
+                skip_bad=skip_bad,
+                on_picture=on_picture,
+                **fields,
+            )
+        )
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # Ctrl-C in the caller's thread: what is in flight is cancelled, and noted as unknown.
+            future.cancel()
+            raise
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class SyncPictureStream(Iterator[Picture]):
+    """Pictures as they arrive; ``result`` has all outcomes when the iteration has ended."""
+
+    def __init__(self, do: Callable[[Coroutine[Any, Any, Any]], Any], stream: PictureStream) -> None:
+        self._do = do
+        self._stream = stream
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Picture:
+        try:
+            return self._do(_next(self._stream))
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    @property
+    def result(self) -> Result:
+        """All outcomes. Raises ``RuntimeError`` while pictures are still to come."""
+        return self._stream.result
+
+    def close(self) -> None:
+        """Stop new calls and wait for what is in flight."""
+        self._do(self._stream.aclose())
+
+
+async def _next(stream: PictureStream) -> Picture:
+    return await stream.__anext__()
+
+
+async def _made(settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> AsyncClient:
+    return await asyncio.to_thread(lambda: AsyncClient(settings=settings, **options))
