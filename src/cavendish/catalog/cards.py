@@ -40,7 +40,10 @@ class SizeCard:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLimits:
-    """How many reference pictures a request may hold, in all and by use (``None``: no limit of its own)."""
+    """How many reference pictures a request may hold, in all and by use (``None``: no limit of its own).
+
+    Above ``recommended`` the model takes them, but follows them less well.
+    """
 
     total: int = 0
     objects: int | None = None
@@ -48,15 +51,31 @@ class ReferenceLimits:
     styles: int | None = None
     max_bytes: int = 0
     media_types: tuple[str, ...] = ()
+    recommended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """What a call counts beside its picture, for estimates: the bill goes by what the provider reports.
+
+    ``reference`` is the input of one reference picture, ``text`` the output that is neither picture nor thought,
+    ``thoughts`` the thinking by level; a model that always thinks has its figure under ``always``.
+    """
+
+    reference: int = 0
+    text: int = 0
+    thoughts: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a model can do, wherever it is served.
 
-    ``id`` is the canonical name in Cavendish. ``aliases`` are names that people use. ``ids`` are the provider's own ids,
+    ``id`` is the canonical name in Cavendish. ``aliases`` are names that people use. ``ids`` are the provider's own,
     newest first. ``per_call`` is how many pictures one call can be asked for. ``sends_size`` is false for a model that
-    must not be told a size. ``ignores`` names request fields that the model refuses or ignores.
+    must not be told a size. ``ignores`` names request fields that the model refuses or ignores. ``qualities`` is empty
+    for a model that knows no such thing. ``max_input_tokens`` 0 means unknown. ``provenance`` goes by the names of
+    these fields.
     """
 
     id: str
@@ -78,7 +97,10 @@ class ModelCard:
     per_call: int = 1
     sends_size: bool = True
     ignores: tuple[str, ...] = ()
-    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
+    qualities: tuple[str, ...] = ()
+    max_input_tokens: int = 0
+    tokens: TokenCounts = field(default_factory=TokenCounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +108,10 @@ class PriceCard:
     """What an offer costs in one mode. All amounts in nano-dollars; ``None`` means unknown, never free.
 
     Token prices are per million. ``per_picture`` is the list price of the picture's tokens by size word, for tables and
-    estimates; ``per_request`` is a flat price that replaces all else.
+    estimates, or by ``quality/size`` where quality has a price; ``per_request`` is a flat price that replaces all else.
+    ``billing`` is this mode's own rule where it is not the endpoint's. ``bills_refusals`` says whether an answer
+    without a picture is billed, ``None`` when that goes by the tokens it reports. ``free_searches`` are kinds of
+    grounding that cost nothing.
     """
 
     mode: str
@@ -94,10 +119,13 @@ class PriceCard:
     input_image: int | None = None
     output_image: int | None = None
     output_text: int | None = None
-    per_picture: Mapping[str, int] = field(default_factory=dict)
+    per_picture: Mapping[str, int] = field(default_factory=dict[str, int])
     per_request: int | None = None
     per_search: int | None = None
     provenance: Provenance | None = None
+    billing: str = ""
+    bills_refusals: bool | None = None
+    free_searches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +151,37 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A model at an endpoint. ``wire_id`` is what is sent; ``serves`` further ids that this endpoint takes without complaint."""
+    """A model at an endpoint. ``wire_id`` is what is sent; ``serves`` further ids that this endpoint takes.
+
+    ``keeps_retired``: ids past their date still answer here. ``timeout_by_size`` has the sizes that need longer than
+    ``timeout_s``. ``provenance`` goes by the names of these fields; prices and tiers hold their own.
+    """
 
     model: str
     endpoint: str
     wire_id: str
     serves: tuple[str, ...] = ()
-    prices: Mapping[str, PriceCard] = field(default_factory=dict)
-    tiers: Mapping[str, Limits] = field(default_factory=dict)
-    latency: Mapping[str, Latency] = field(default_factory=dict)
+    prices: Mapping[str, PriceCard] = field(default_factory=dict[str, PriceCard])
+    tiers: Mapping[str, Limits] = field(default_factory=dict[str, Limits])
+    latency: Mapping[str, Latency] = field(default_factory=dict[str, Latency])
     timeout_s: float = 300.0
     keeps_retired: bool = False
+    timeout_by_size: Mapping[str, float] = field(default_factory=dict[str, float])
+    provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
+
+    def timeout_for(self, size: str | None) -> float:
+        """Seconds to wait for a reply in this size."""
+        return self.timeout_by_size.get(size or "", self.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointCard:
     """Who speaks a wire format: the address, how the key is stamped on, and whose URLs are trusted.
 
-    ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment variables
-    that may hold the key, the winner first. ``options`` are the dialect's. ``billing`` names the rule by which faults are charged
-    (``google``, ``relay_per_request``, ``relay_tokens``, ...). ``day_zone`` is the zone whose midnight renews a daily quota.
+    ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment
+    variables that may hold the key, the winner first. ``options`` are the dialect's. ``billing`` names the rule by
+    which faults are charged (``google``, ``relay_per_request``, ``relay_tokens``, ...). ``day_zone`` is the zone whose
+    midnight renews a daily quota. ``needs_key`` is false for an endpoint that asks for none.
     """
 
     name: str
@@ -154,9 +193,10 @@ class EndpointCard:
     key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
-    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     default_mode: str = "standard"
     default_tier: str = ""
     billing: str = "google"
     day_zone: str = "America/Los_Angeles"
     provenance: Provenance | None = None
+    needs_key: bool = True

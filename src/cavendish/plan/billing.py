@@ -10,31 +10,30 @@ from ..model.fault import Charged, Fault, FaultKind
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one kind of biller treats calls whose end we did not see.
+    """How one kind of biller treats calls that gave no picture.
 
-    ``left`` is for calls that we gave up, by time-out or by choice; ``cut`` for lines that broke; ``gateway_timeout``
-    for a proxy's word (504, 524) that the answer took too long. ``counts_tokens``: an answer is billed by the tokens it
-    reports.
+    ``left`` is for calls that we gave up, by time-out or by choice. ``errors_free``: no error status is ever billed;
+    else what the dialect found stands, and a proxy's word that the answer failed or took too long leaves it unknown.
+    ``counts_tokens``: an answer in words is billed by the tokens that were written.
     """
 
     left: Charged
-    cut: Charged
-    gateway_timeout: Charged
+    errors_free: bool
     counts_tokens: bool
 
 
 RULES: Mapping[str, Rule] = {
-    # No error status is billed. Whether a call that was given up is, nobody says.
-    "google": Rule(Charged.UNKNOWN, Charged.UNKNOWN, Charged.NO, counts_tokens=True),
+    # Whether a call that was given up is billed, Google does not say.
+    "google": Rule(Charged.UNKNOWN, errors_free=True, counts_tokens=True),
     # docs.apiyi.com, 2026-11: a client that hangs up is billed, its result is lost; 4xx, 429 and 503 are not.
-    "relay_tokens": Rule(Charged.YES, Charged.UNKNOWN, Charged.UNKNOWN, counts_tokens=True),
-    "relay_per_request": Rule(Charged.YES, Charged.UNKNOWN, Charged.UNKNOWN, counts_tokens=False),
+    "relay_tokens": Rule(Charged.YES, errors_free=False, counts_tokens=True),
+    "relay_per_request": Rule(Charged.YES, errors_free=False, counts_tokens=False),
 }
 
 FREE_WORDS = "not be charged"
 """In Google's sentence for a picture that could not be drawn, which is not billed although the answer is a 200."""
 
-_GATEWAY_TIMEOUTS = frozenset({504, 524})
+_BY_A_PROXY = frozenset({502, 504, 520, 522, 524})
 _LEFT = frozenset({FaultKind.TIMEOUT, FaultKind.CANCELLED})
 _PICTURE_REFUSED = frozenset({FaultKind.IMAGE_SAFETY, FaultKind.PROHIBITED})
 _ANSWERED = _PICTURE_REFUSED | {
@@ -43,33 +42,31 @@ _ANSWERED = _PICTURE_REFUSED | {
     FaultKind.NO_IMAGE,
     FaultKind.TEXT_ONLY,
     FaultKind.MAX_TOKENS,
-    FaultKind.NOT_AN_IMAGE,
-    FaultKind.MALFORMED,
 }
 
 
 def charged(fault: Fault, billing: str, *, bills_refusals: bool | None = None) -> Fault:
-    """The fault with ``charged`` filled in. ``billing`` names one of ``RULES``; what is known to be billed stays so.
+    """The fault with ``charged`` as this biller has it. ``billing`` names one of ``RULES``.
 
-    ``bills_refusals``: an answer without a picture is billed (true), a refused picture is not (false), or it goes by
-    the tokens that were reported.
+    What the dialect found stands where the rule knows no better. ``bills_refusals``: every answer without a picture is
+    billed (true), a refused picture is not (false), or it goes by the tokens that were written.
     """
     return replace(fault, charged=_verdict(fault, RULES[billing], bills_refusals=bills_refusals))
 
 
 def _verdict(fault: Fault, rule: Rule, *, bills_refusals: bool | None) -> Charged:
-    if fault.charged is Charged.YES:
-        return Charged.YES
     if FREE_WORDS in fault.message.lower():
         return Charged.NO
-    if fault.status >= 400:
-        return rule.gateway_timeout if fault.status in _GATEWAY_TIMEOUTS else Charged.NO
-    if fault.kind in _ANSWERED:
+    if fault.kind in _ANSWERED and fault.status < 400:
         return _answered(fault, rule, bills_refusals=bills_refusals)
+    if fault.charged is Charged.YES:
+        return Charged.YES
+    if fault.status >= 400:
+        return _error(fault, rule)
     if fault.kind in _LEFT:
         return rule.left
     if fault.kind is FaultKind.CUT:
-        return rule.cut
+        return Charged.UNKNOWN
     return Charged.NO if fault.kind is FaultKind.CONNECT else fault.charged
 
 
@@ -78,4 +75,15 @@ def _answered(fault: Fault, rule: Rule, *, bills_refusals: bool | None) -> Charg
         return Charged.YES
     if bills_refusals is False and fault.kind in _PICTURE_REFUSED:
         return Charged.NO
-    return Charged.YES if rule.counts_tokens and fault.usage.reported else Charged.UNKNOWN
+    if not rule.counts_tokens:
+        return Charged.UNKNOWN
+    used = fault.usage
+    if used.output_image_tokens + used.output_text_tokens + used.thought_tokens:
+        return Charged.YES
+    return Charged.NO if used.reported else fault.charged
+
+
+def _error(fault: Fault, rule: Rule) -> Charged:
+    if rule.errors_free:
+        return Charged.NO
+    return Charged.UNKNOWN if fault.status in _BY_A_PROXY else fault.charged

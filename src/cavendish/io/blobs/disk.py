@@ -164,13 +164,16 @@ def out_of_space(error: OSError) -> OSError:
 
 
 def install(room: Room, source: Path, target: Path) -> None:
-    """Give the file ``source`` the name ``target`` at once and whole; ``FileExistsError`` when that is taken.
+    """Give the file ``source`` the name ``target`` at once and whole.
+
+    Raises ``FileExistsError`` when that name is taken, ``FileNotFoundError`` when there is no such source.
 
     A hard link where the file system has them, so that a record that names the source stays true; else the file
     itself is moved, over an empty file that holds the name meanwhile.
     """
     if _linked(room, source, target):
         return
+    source.lstat()  # before a name is held for it
     try:
         os.close(room.using(lambda: room.disk.open_new(target)))
     except FileExistsError:

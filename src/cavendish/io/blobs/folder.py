@@ -54,6 +54,7 @@ class FolderBlobs:
 
     def __init__(self, root: Path, *, disk: Disk | None = None, ballast_bytes: int = BALLAST_BYTES) -> None:
         self.root = Path(root).absolute()
+        self._tmp, self._replies, self._extras = (self.root / name for name in (TMP, REPLIES, EXTRAS))
         self._disk = disk or Disk()
         self._ballast = Ballast(self.root / INNER / "ballast", ballast_bytes)
         self._room = Room(self._disk, self._ballast)
@@ -66,7 +67,7 @@ class FolderBlobs:
         self._loose_refs: set[str] = set()
         self._sealed: dict[str, set[str]] = {}
         self._unfetched: dict[str, Done] = {}
-        self._sizes: dict[str, Size] = {}
+        self._seen: dict[str, tuple[Size, str]] = {}
         self._free = 0
 
     async def open(self) -> None:
@@ -102,7 +103,7 @@ class FolderBlobs:
         """A writer for the next blob of an attempt's reply."""
         name = f"{file_id(attempt_id)}-{self._token}-{next(self._numbers)}.part"
         part = Part(
-            self.root / TMP / name,
+            self._tmp / name,
             f"{TMP}/{name}",
             self._means,
             lambda part: self._drop_parts(self._take_loose(attempt_id, [part.ref])),
@@ -129,9 +130,9 @@ class FolderBlobs:
             self._unfetched[attempt_id] = whole
 
         def work(touched: set[Path]) -> None:
-            self._measure_all(whole)
-            write_record(self._room, self.root / REPLIES, attempt_id, whole, self._token)
-            touched.add(self.root / REPLIES)
+            self._look_at_all(whole)
+            write_record(self._room, self._replies, attempt_id, whole, self._token)
+            touched.add(self._replies)
 
         await self._seal(attempt_id, parts, work)
 
@@ -142,7 +143,7 @@ class FolderBlobs:
         def work(touched: set[Path]) -> None:
             for part in parts:
                 part.seal()
-                touched.add(self.root / TMP)
+                touched.add(self._tmp)
             then(touched)
 
         try:
@@ -194,11 +195,9 @@ class FolderBlobs:
 
     async def dimensions(self, blob: Blob) -> Size | None:
         """Width and height in pixels when the blob is a whole picture, else ``None``; so too when it is not there."""
-        known = self._sizes.get(blob.ref)
-        if known is not None:
-            return known
         self._must_be_sealed(blob)
-        return await self._commit.run(lambda _: self._measure(blob))
+        seen = self._seen.get(blob.ref) or await self._commit.run(lambda _: self._look_at(blob))
+        return seen[0] if seen else None
 
     async def recorded(self) -> Mapping[str, Reply]:
         """Replies that arrived whole but were never settled. What is of no use of an earlier process is removed."""
@@ -214,7 +213,7 @@ class FolderBlobs:
         self._unfetched.pop(attempt_id, None)
         refs = self._sealed.pop(attempt_id, set())
         for ref in refs:
-            self._sizes.pop(ref, None)
+            self._seen.pop(ref, None)
         await self._commit.run(lambda _: self._drop(attempt_id, refs))
 
     def free_bytes(self) -> int:
@@ -224,19 +223,14 @@ class FolderBlobs:
     # --- in threads -------------------------------------------------------------------------------------------------
 
     def _place(self, blob: Blob, slot: Slot, touched: set[Path]) -> Blob:
-        source = self._inside(blob.ref)
-        try:
-            media_type = self._sniff(source) or blob.media_type
-        except FileNotFoundError:
-            # Where there are no links, the file itself went to its place.
-            media_type = blob.media_type
-        name = self._install(source, blob, self.root, stem(slot), media_type)
+        seen = self._seen.get(blob.ref) or self._look_at(blob)
+        name = self._install(self._inside(blob.ref), blob, self.root, stem(slot), seen[1] if seen else blob.media_type)
         touched.add(self.root)
         self._measure_room()
         return replace(blob, ref=name)
 
     def _keep(self, attempt_id: str, blob: Blob, touched: set[Path]) -> Blob:
-        folder = self.root / EXTRAS
+        folder = self._extras
         base = f"{file_id(attempt_id)}-{blob.sha256[:12]}"
         name = self._install(self._inside(blob.ref), blob, folder, base, blob.media_type)
         touched.add(folder)
@@ -248,44 +242,49 @@ class FolderBlobs:
         for number in range(1, SAME_NAME_LIMIT):
             name = f"{base}.{suffix}" if number == 1 else f"{base}~{number}.{suffix}"
             target = folder / name
-            if target == source or holds(target, blob):
+            try:
+                if target != source:
+                    install(self._room, source, target)
                 return name
-            if target.is_file() and not source.is_file():
-                continue  # it may have gone to one of the next names
-            with contextlib.suppress(FileExistsError):
-                install(self._room, source, target)
-                return name
+            except FileExistsError:
+                if holds(target, blob):
+                    return name
+            except FileNotFoundError:
+                # Where there are no links the file itself went to its place, under this name or one of the next.
+                if holds(target, blob):
+                    return name
+                if not target.exists():
+                    raise
         raise FileExistsError(f"{SAME_NAME_LIMIT} files are named {base}.{suffix}")
 
-    def _sniff(self, path: Path) -> str | None:
-        with os.fdopen(self._disk.open_read(path), "rb", buffering=0) as file:
-            return sniff(file.read(HEAD_BYTES))
-
-    def _measure(self, blob: Blob) -> Size | None:
+    def _look_at(self, blob: Blob) -> tuple[Size, str] | None:
+        """Size and type of a whole picture by its bytes."""
         try:
             with os.fdopen(self._disk.open_read(self._inside(blob.ref)), "rb") as file:
-                return measure(file)
+                media_type = sniff(file.read(HEAD_BYTES))
+                size = measure(file)
         except FileNotFoundError:
             return None
+        return (size, media_type or blob.media_type) if size else None
 
-    def _measure_all(self, reply: Done) -> None:
-        """Measure pictures while their bytes are at hand: each will be asked for."""
+    def _look_at_all(self, reply: Done) -> None:
+        """Look at pictures while their bytes are at hand: each will be asked for."""
         for picture in reply.pictures:
-            size = self._measure(picture.blob) if picture.blob and is_inside(picture.blob.ref) else None
-            if picture.blob and size:
-                self._sizes[picture.blob.ref] = size
+            seen = self._look_at(picture.blob) if picture.blob and is_inside(picture.blob.ref) else None
+            if picture.blob and seen:
+                self._seen[picture.blob.ref] = seen
 
     def _read_back(self) -> dict[str, Done]:
         found: dict[str, Done] = {}
         used: set[str] = set()
-        for path, attempt_id, reply in read_records(self.root / REPLIES, self._token):
+        for path, attempt_id, reply in read_records(self._replies, self._token):
             places = {blob.ref: self._find(blob) for blob in blobs_of(reply)}
             if None in places.values():
                 path.unlink(missing_ok=True)
             else:
                 found[attempt_id] = relocated(reply, {old: new for old, new in places.items() if new})
                 used.update(places)
-        for path in (self.root / TMP).iterdir():
+        for path in (self._tmp).iterdir():
             if f"{TMP}/{path.name}" not in used and self._token not in path.name:
                 path.unlink(missing_ok=True)
         return found
@@ -296,12 +295,12 @@ class FolderBlobs:
             return None
         if holds(self.root / blob.ref, blob):
             return blob.ref
-        files = itertools.chain(self.root.iterdir(), (self.root / EXTRAS).iterdir())
+        files = itertools.chain(self.root.iterdir(), (self._extras).iterdir())
         return next((path.relative_to(self.root).as_posix() for path in files if holds(path, blob)), None)
 
     def _drop(self, attempt_id: str, refs: set[str]) -> None:
         # The record first: without it the blobs are no one's.
-        (self.root / REPLIES / (file_id(attempt_id) + SUFFIX)).unlink(missing_ok=True)
+        (self._replies / (file_id(attempt_id) + SUFFIX)).unlink(missing_ok=True)
         for ref in refs:
             (self.root / ref).unlink(missing_ok=True)
 

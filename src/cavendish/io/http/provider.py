@@ -1,0 +1,154 @@
+"""HttpProvider: an endpoint that can be called. Dialect, address and key behind ``engine.ports.Provider``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from yarl import URL
+
+from ...catalog.cards import EndpointCard
+from ...engine.ports import Answer, Clock
+from ...errors import ConfigError
+from ...model.call import Call, Done, Fetch, Reply
+from ...model.fault import Charged, Fault, FaultKind
+from ...secret import Secret
+from ...wire.blobs import DEFAULT_LIMITS, Limits
+from ...wire.dialect import Dialect
+from ...wire.message import WireRequest, WireResponse
+from ..blobs.inbox import Inbox
+from ..blobs.memory import MemoryBlobs
+from .exchange import REDIRECT_LIMIT, Arrived, Exchange, Timeouts
+from .faults import without
+from .session import Session
+
+TIMEOUT_HEADER = "timeout_header"
+"""The option of an endpoint that names a header for our time-out in whole seconds (Google: ``X-Server-Timeout``)."""
+
+LOOK_LIMITS = Limits(blobs=0)
+
+_REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "x-oneapi-request-id", "apim-request-id", "cf-ray")
+_KEY = re.compile(r"[!-~]*")
+_BREAKS = re.compile(r"[\x00-\x20\x7f]")
+
+
+class HttpProvider:
+    """Implements ``engine.ports.Provider``.
+
+    The key goes to the endpoint's own origin, and over HTTPS to its trusted hosts; to no other, whatever a reply's URL
+    or a redirect says. ``key`` is ``None`` for endpoints that want none.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        card: EndpointCard,
+        key: Secret | None,
+        session: Session,
+        inbox: Inbox,
+        clock: Clock,
+        timeouts: Timeouts | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        if key is not None and not _KEY.fullmatch(key.reveal()):
+            raise ConfigError(f"the key for {card.name} has characters in it that no key has", hints=("set it anew",))
+        self._dialect = dialect
+        self._card = card
+        self._base = URL(card.base_url)
+        self._key = key
+        self._session = session
+        self._inbox = inbox
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+        self._limits = limits
+
+    def __repr__(self) -> str:
+        return f"HttpProvider({self._card.name!r}, {str(self._base)!r})"
+
+    async def call(self, call: Call, attempt_id: str) -> Answer:
+        """Make one exchange; see ``engine.ports.Provider``."""
+        started = self._clock.monotonic()
+        fetched = call.url if isinstance(call, Fetch) else ""
+        try:
+            arrived = await self._exchange(call, attempt_id)
+            reply = self._read(arrived, call)
+            latency_s = self._clock.monotonic() - started
+            if isinstance(reply, Done):
+                await self._inbox.record(attempt_id, reply, url=fetched)
+        finally:
+            # What a reply does not name, or all of it when there is none.
+            self._inbox.discard(attempt_id)
+        return Answer(reply, latency_s, _request_id(arrived.response))
+
+    async def look(self, path: str) -> WireResponse | Fault:
+        """A plain GET below the endpoint's address, with the key: what models it lists, and whether the key is good."""
+        request = WireRequest("GET", path)
+        store = MemoryBlobs()
+        exchange = Exchange(self._session, store, self._stamp, self._timeouts, LOOK_LIMITS)
+        arrived = await exchange.run(self._url(request), request, lambda: store.new_blob(""))
+        if arrived.response is None or arrived.fault is not None:
+            return self._safe(arrived.fault or Fault(FaultKind.MALFORMED, "there was no answer"))
+        return arrived.response
+
+    async def _exchange(self, call: Call, attempt_id: str) -> Arrived:
+        try:
+            request = self._dialect.write_call(call)
+            url = self._url(request)
+        except ValueError as error:
+            return Arrived(fault=Fault(FaultKind.INVALID_REQUEST, f"the request cannot be written: {error}"))
+        exchange = Exchange(self._session, self._inbox, self._stamp, self._timeouts, self._limits)
+        redirects = REDIRECT_LIMIT if isinstance(call, Fetch) else 0
+        return await exchange.run(url, request, lambda: self._inbox.new_blob(attempt_id), redirects=redirects)
+
+    def _read(self, arrived: Arrived, call: Call) -> Reply:
+        response, fault = arrived.response, arrived.fault
+        if response is None:
+            assert fault is not None
+            return self._safe(fault)
+        if response.too_large:
+            return Fault(FaultKind.MALFORMED, "the answer is too large", Charged.UNKNOWN, status=response.status)
+        reply = self._dialect.read_reply(response, call)
+        if not isinstance(reply, Fault):
+            return reply
+        if fault is not None and response.status < 400:
+            # How far it came is known here, and what the rest would have said is not known to anyone.
+            reply = fault.having(status=response.status, usage=reply.usage)
+        return self._safe(reply)
+
+    def _safe(self, fault: Fault) -> Fault:
+        return without(fault, self._key.reveal()) if self._key else fault
+
+    def _url(self, request: WireRequest) -> URL:
+        if request.path.startswith("/"):
+            url = URL(self._card.base_url.rstrip("/") + request.path)
+        elif _BREAKS.search(request.path):
+            raise ValueError("a URL with spaces or control characters")
+        else:
+            # As it came: it may be signed.
+            url = URL(request.path, encoded=True)
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError(f"no HTTP URL: {url.scheme}:")
+        return url.extend_query(request.query) if request.query else url
+
+    def _stamp(self, url: URL) -> Mapping[str, str]:
+        """The key, and our time-out where it is asked for: only for the endpoint's own hosts."""
+        if not self._is_ours(url):
+            return {}
+        headers: dict[str, str] = {}
+        option = self._card.options.get(TIMEOUT_HEADER)
+        if isinstance(option, str) and option:
+            headers[option] = str(self._timeouts.whole_seconds)
+        if self._key is not None:
+            headers[self._card.auth_header] = self._card.auth_prefix + self._key.reveal()
+        return headers
+
+    def _is_ours(self, url: URL) -> bool:
+        if url.origin() == self._base.origin():
+            return True
+        return url.scheme == "https" and url.is_default_port() and url.host in self._card.trusted_hosts
+
+
+def _request_id(response: WireResponse | None) -> str:
+    if response is None:
+        return ""
+    return next((value for name in _REQUEST_IDS if (value := response.headers.get(name))), "")

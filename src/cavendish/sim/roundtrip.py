@@ -1,0 +1,100 @@
+"""Messages as bytes: written out with their pictures in base64, and read again as if they came from a line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from ..model.blob import Blob
+from ..wire.base64_stream import Base64Encoder
+from ..wire.blobs import NewBlob
+from ..wire.body import BodyReader
+from ..wire.message import WireRequest, WireResponse
+from ..wire.pour import pour
+from ..wire.spill import Spiller
+from ..wire.sse import write_event
+from .dice import SeededDice
+
+ReadBlob = Callable[[Blob], Iterable[bytes | memoryview]]
+STAND_IN_BYTES = 64
+"""The simulator never looks at reference pictures, so a few bytes stand for each."""
+MAX_CHUNK = 64 * 1024
+
+
+def body_bytes(response: WireResponse, read: ReadBlob, *, events: bool) -> Iterator[bytes]:
+    """The body of a response. ``events``: a stream's values as server-sent events, else as one JSON array."""
+    if response.binary:
+        yield from map(bytes, read(response.binary))
+    elif response.stream and events:
+        for value in response.body:
+            yield from spelled(write_event(value), read)
+    elif response.body is not None:
+        yield from spelled(pour(response.body), read)
+    else:
+        yield response.raw
+
+
+def spelled(parts: Iterable[bytes | Blob], read: ReadBlob) -> Iterator[bytes]:
+    """Bytes as they are, blobs as base64."""
+    for part in parts:
+        if isinstance(part, Blob):
+            encoder = Base64Encoder()
+            for piece in read(part):
+                yield encoder.feed(bytes(piece))
+            yield encoder.end()
+        else:
+            yield part
+
+
+class Unseen:
+    """A ``BlobWriter`` for bytes that nobody will look at: only their hash and size are kept."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes, /) -> None:
+        """Count it."""
+        self._hash.update(data)
+        self._size += len(data)
+
+    def finish(self, media_type: str, /) -> Blob:
+        """The blob, which is nowhere."""
+        return Blob(self._hash.hexdigest(), self._size, media_type)
+
+    def abort(self) -> None:
+        """Nothing is held."""
+
+
+def reread_request(request: WireRequest, dice: SeededDice) -> WireRequest:
+    """The request after its way over a line, in chunks of chance lengths."""
+    if request.body is None:
+        return request
+    spiller = Spiller(Unseen)
+    for chunk in _chunks(spelled(pour(request.body), _stand_in), dice):
+        spiller.feed(chunk)
+    return replace(request, body=spiller.close())
+
+
+def reread_response(response: WireResponse, read: ReadBlob, new_blob: NewBlob, dice: SeededDice) -> WireResponse:
+    """The response after its way over a line, in chunks of chance lengths; its blobs go to ``new_blob``."""
+    reader = BodyReader(response.status, response.headers, new_blob)
+    for chunk in _chunks(body_bytes(response, read, events=True), dice):
+        reader.feed(chunk)
+    return reader.close(cut=response.cut)
+
+
+def _stand_in(blob: Blob) -> Iterable[bytes]:
+    return (blob.sha256.encode().ljust(STAND_IN_BYTES),)
+
+
+def _chunks(pieces: Iterable[bytes], dice: SeededDice) -> Iterator[bytes]:
+    """The same bytes with other borders: mostly long chunks, some of a few bytes."""
+    for piece in pieces:
+        at = 0
+        while at < len(piece):
+            most = 7 if dice.uniform() < 0.2 else MAX_CHUNK
+            size = dice.between(1, most)
+            yield piece[at : at + size]
+            at += size
