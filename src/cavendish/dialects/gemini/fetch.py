@@ -1,0 +1,38 @@
+"""Fetching a picture by the address that an answer named, both ways."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...model.call import Done
+from ...model.fault import Fault, FaultKind
+from ...model.request import Image
+from ...wire.message import Headers, WireResponse
+from .errors import words_of
+from .statuses import kind_by_status
+from .waits import read_wait
+
+_GONE: Final = frozenset({401, 403, 404, 410})
+"""Signed addresses end with these, too."""
+
+
+def read_fetched(response: WireResponse) -> Done | Fault:
+    """The picture, or why it is not there. Fetching is free: the picture was billed when it was made."""
+    if response.status >= 300:
+        kind = FaultKind.JOB_EXPIRED if response.status in _GONE else kind_by_status(response.status)
+        wait = read_wait("", (), response.headers)
+        message = words_of(response.raw) or f"HTTP status {response.status}"
+        return Fault(kind, message, retry_after_s=wait, status=response.status)
+    if response.cut:
+        return Fault(FaultKind.CUT, "the line broke before the picture was whole", status=response.status)
+    if response.binary is None:
+        return Fault(FaultKind.NOT_AN_IMAGE, "the address gave no picture", status=response.status)
+    return Done(parts=(Image(blob=response.binary, media_type=response.binary.media_type),), finals=(0,))
+
+
+def write_fetched(done: Done) -> WireResponse:
+    """The picture as a body of its own."""
+    blob = done.pictures[0].blob if done.pictures else None
+    if blob is None:
+        return WireResponse(404, raw=b"no such picture")
+    return WireResponse(200, Headers((("Content-Type", blob.media_type),)), binary=blob)
