@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import config
+from ..catalog.cards import EndpointCard
 from ..catalog.load import load as load_catalog
 from ..catalog.resolve import Catalog, Resolved
 from ..engine.ports import Clock, Dice, Lane
 from ..govern.governors import Place
+from ..io.blobs.memory import MemoryBlobs
 from ..io.clock import SystemClock
 from ..io.dice import SystemDice
 from ..io.http.exchange import Timeouts
@@ -29,7 +31,7 @@ from ..plan.estimate import PriceBook, input_tokens
 from ..plan.expand import for_slot
 from ..secret import Secret
 from ..wire.dialect import Dialect
-from .routes import SIMULATOR, Routes, RouteWish, dialect_of
+from .routes import SIMULATOR, Routes, RouteWish, dialect_of, speaks
 
 if TYPE_CHECKING:
     from ..io.blobs.inbox import Inbox
@@ -84,6 +86,20 @@ class Workshop:
             self._simulator = await start_server(SIMULATOR_PROFILE)
             self._stack.push_async_callback(self._simulator.close)
 
+    def provider(
+        self,
+        card: EndpointCard,
+        key: Secret | None,
+        timeouts: Timeouts,
+        *,
+        dialect: Dialect | None = None,
+        inbox: Inbox | None = None,
+    ) -> HttpProvider:
+        """An endpoint that can be called. Without an inbox, what arrives is kept in memory: for a look."""
+        assert self._session is not None, "the workshop is not open"
+        spoken = dialect or speaks(card)
+        return HttpProvider(spoken, card, key, self._session, inbox or MemoryBlobs(), self.clock, timeouts)
+
     def lanes(self, routes: Routes, name: str, inbox: Inbox, timeout_s: float | None) -> tuple[Lane, ...]:
         """The lanes to a model: one for each of its routes and keys, in the order of preference."""
         return tuple(
@@ -105,21 +121,13 @@ class Workshop:
     def _lane(
         self, routes: Routes, resolved: Resolved, key: Secret | None, inbox: Inbox, timeout_s: float | None
     ) -> Lane:
-        assert self._session is not None, "the workshop is not open"
         dialect = dialect_of(resolved)
         pricing = PriceBook.of(resolved)
         endpoint = resolved.endpoint
         place = Place(endpoint.name, fingerprint(key.reveal() if key else ""), resolved.card.id)
         whole_s = timeout_s or max(self.setup.settings.timeout_s.value, resolved.offer.timeout_s)
-        provider = HttpProvider(
-            dialect,
-            replace(endpoint, base_url=self._base_url(resolved)),
-            key,
-            self._session,
-            inbox,
-            self.clock,
-            Timeouts(whole_s=whole_s),
-        )
+        there = replace(endpoint, base_url=self._base_url(resolved))
+        provider = self.provider(there, key, Timeouts(whole_s=whole_s), dialect=dialect, inbox=inbox)
         return Lane(
             route=resolved.route,
             provider=provider,

@@ -25,28 +25,27 @@ from ..model import result as model
 from ..model.attempt import Attempt
 from ..model.fault import Fault, FaultKind
 from ..model.money import nusd
-from ..model.request import ImageRequest
 from ..model.result import Slot
+from .asking import asked
 from .build import Setup, Workshop
 from .folder.summary import Summary
 from .job import Job
+from .keeping import REFERENCES
 from .order import Order
-from .orders import RunWish, order_batch, order_one
+from .orders import order_batch, order_prompts
 from .outcome import Failure, Outcome, Picture, Result
+from .recipes import BatchWish, RunWish
 from .references import read_references
 from .routes import Routes, RouteWish
 from .rows.options import RowDefaults, RowOptions
-from .rows.source import open_rows
-
-REFERENCES = ".cavendish/references"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What holds for all calls of a client unless a call says otherwise; every field is optional.
 
-    ``via`` names endpoints in the order of preference; ``max_cost`` is in dollars for one run, ``timeout`` in seconds for
-    one call to a provider.
+    ``via`` names endpoints in the order of preference; ``max_cost`` is in dollars for one run, ``timeout`` in seconds
+    for one call to a provider.
     """
 
     model: str | None = None
@@ -77,7 +76,7 @@ class AsyncClient:
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        await self._open()
+        await self.open()
         return self
 
     async def __aexit__(
@@ -107,9 +106,10 @@ class AsyncClient:
             n: how many pictures.
             output: the run folder. The same call again with the same folder buys nothing twice and completes what is
                 missing. Without one, a new folder is made below the user's data folder.
-            references: paths, addresses, data URIs, bytes or Pillow images; a name may end in a role (``look.png:style``).
-            fields: ``model``, ``size``, ``aspect_ratio``, ``thinking``, ``include_thoughts``, ``modalities``, ``grounding``,
-                ``seed``, ``temperature``, ``system``; and any field of ``Options`` for this call alone.
+            references: paths, addresses, data URIs, bytes or Pillow images; a name may end in a role
+                (``look.png:style``).
+            fields: ``model``, ``size``, ``aspect_ratio``, ``thinking``, ``include_thoughts``, ``modalities``,
+                ``grounding``, ``seed``, ``temperature``, ``system``; and any field of ``Options`` for this call alone.
 
         Raises:
             InputError: something that the caller can mend, before any money is spent.
@@ -128,20 +128,17 @@ class AsyncClient:
         references: Sequence[Any] = (),
         **fields: Any,
     ) -> PictureStream:
-        """Like ``generate``, but an iterator that gives each picture as it arrives; ``.result`` has all outcomes then."""
+        """Like ``generate``, but an iterator that gives each picture as it arrives; at its end ``.result`` has all."""
         options, wanted = self._split(fields)
         folder = Path(output) if output is not None else _new_folder()
 
-        async def start(workshop: Workshop) -> tuple[Routes, Order]:
-            def prepare() -> tuple[Routes, Order]:
-                routes = self._setup.routes(_route_wish(options))
-                images = read_references(tuple(references), folder / REFERENCES)
-                request = _request(prompt, options.model or routes.default_model, n, images, wanted)
-                return routes, order_one(self._setup, routes, request, _run_wish(folder, options, title=prompt))
+        def start() -> tuple[Routes, Order]:
+            routes = self._setup.routes(_route_wish(options))
+            images = read_references(tuple(references), folder / REFERENCES)
+            request = asked(routes, prompt, {**wanted, "model": options.model, "n": n}, images)
+            return routes, order_prompts(self._setup, routes, (request,), _run_wish(folder, options, title=prompt))
 
-            return await asyncio.to_thread(prepare)
-
-        return PictureStream(self, folder, start, numbered=n)
+        return PictureStream(self, folder, start)
 
     async def batch(
         self,
@@ -157,29 +154,29 @@ class AsyncClient:
     ) -> Summary:
         """All rows of a CSV, TSV, JSONL, text or Parquet file into a run folder. The same call again completes it.
 
-        Returns the sums; the pictures are in the folder, with ``metadata.jsonl``. ``on_picture`` is called with each as it
-        arrives. ``template`` makes prompts out of columns (``"a {animal} in {style}"``), ``grid`` adds columns of which every
-        combination is taken. The other arguments are as in ``generate``.
+        Returns the sums; the pictures are in the folder, with ``metadata.jsonl``. ``on_picture`` is called with each as
+        it arrives. ``template`` makes prompts out of columns (``"a {animal} in {style}"``), ``grid`` adds columns of
+        which every combination is taken. The other arguments are as in ``generate``.
         """
         options, wanted = self._split(fields)
         folder = Path(output)
-        workshop = await self._open()
+        workshop = await self.open()
 
         def prepare() -> tuple[Routes, Order]:
             routes = self._setup.routes(_route_wish(options))
-            defaults = _request("", options.model or routes.default_model, n, (), wanted)
+            defaults = asked(routes, "", {**wanted, "model": options.model, "n": n})
             chosen = RowOptions(
                 template=template, grid={k: tuple(v) for k, v in (grid or {}).items()}, skip_bad=skip_bad
             )
-            source = open_rows(rows, RowDefaults(defaults), chosen)
             run = _run_wish(folder, options, title=str(rows))
-            return routes, order_batch(self._setup, routes, source, run, skip_bad=skip_bad)
+            return routes, order_batch(self._setup, routes, BatchWish(rows, RowDefaults(defaults), chosen), run)
 
         routes, order = await asyncio.to_thread(prepare)
         watch = _Collector(folder, lambda outcome: _tell(on_picture, outcome))
         return await Job(workshop, routes, order, watch).run()
 
-    async def _open(self) -> Workshop:
+    async def open(self) -> Workshop:
+        """Open the connections, unless that was done: the first call does it by itself."""
         async with self._opening:
             if self._workshop is None:
                 self._workshop = await Workshop(self._setup).__aenter__()
@@ -193,17 +190,20 @@ class AsyncClient:
         return Options(**given), {name: value for name, value in fields.items() if name not in known}
 
 
+Start = Callable[[], tuple[Routes, Order]]
+"""Reads and checks what was asked for; blocks, so it is called in a thread."""
+
+
 class PictureStream(AsyncIterator[Picture]):
     """Pictures as they arrive. ``result`` is there when the iteration has ended.
 
     Leaving the iteration early and calling ``aclose`` stops new calls; what is in flight is finished and kept.
     """
 
-    def __init__(self, client: AsyncClient, folder: Path, start: Callable[..., Any], *, numbered: int) -> None:
+    def __init__(self, client: AsyncClient, folder: Path, start: Start) -> None:
         self._client = client
         self._folder = folder
         self._start = start
-        self._numbered = numbered
         self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._task: asyncio.Task[Result] | None = None
         self._job: Job | None = None
@@ -237,8 +237,8 @@ class PictureStream(AsyncIterator[Picture]):
 
     async def _run(self) -> Result:
         try:
-            workshop = await self._client._open()  # noqa: SLF001 - one module, one thing
-            routes, order = await self._start(workshop)
+            workshop = await self._client.open()
+            routes, order = await asyncio.to_thread(self._start)
             watch = _Collector(self._folder, self._queue.put_nowait)
             self._job = Job(workshop, routes, order, watch)
             summary = await self._job.run()
@@ -324,16 +324,6 @@ def _route_wish(options: Options) -> RouteWish:
 def _run_wish(folder: Path, options: Options, title: str) -> RunWish:
     cap = None if options.max_cost is None else nusd(options.max_cost)
     return RunWish(folder, options.concurrency, cap, options.timeout, title=title)
-
-
-def _request(prompt: str, model_name: str, n: int, images: Any, fields: Mapping[str, Any]) -> ImageRequest:
-    wanted = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    try:
-        return ImageRequest.of(prompt, model_name, images, n=n, **wanted)
-    except TypeError:
-        unknown = sorted(set(wanted) - set(ImageRequest.__dataclass_fields__))
-        known = sorted(set(ImageRequest.__dataclass_fields__) - {"turns", "n", "model"})
-        raise RequestError(f"no field is named {', '.join(unknown)}", field=unknown[0], allowed=known) from None
 
 
 def _new_folder() -> Path:

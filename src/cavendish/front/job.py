@@ -13,6 +13,7 @@ import orjson
 from ..engine.flight import Parts
 from ..engine.ports import Lane, Progress, Tally
 from ..engine.run import Engine
+from ..errors import FolderError
 from ..io.blobs.claim import RunCard, claim
 from ..io.blobs.folder import FolderBlobs
 from ..io.ledger.reader import LedgerReader
@@ -26,13 +27,10 @@ from .build import Workshop
 from .folder.books import write_books
 from .folder.live import LiveBooks, redraw_every_s
 from .folder.summary import RunFacts, Summary, summarise
-from .order import Order
+from .order import LEDGER, RECIPE, SIMULATED, TOTAL, Order
 from .routes import Routes
 
-LEDGER = ".cavendish/ledger.sqlite3"
-RECIPE = "recipe"
 FINGERPRINT = "source_fingerprint"
-TOTAL = "total"
 
 READ_AHEAD = 256
 """Slots read from the input at a time, in a thread: parsing a file must not hold up a thousand open lines."""
@@ -124,6 +122,7 @@ class Job:
 
     async def _work(self, blobs: FolderBlobs, ledger: SqliteLedger) -> Fault | None:
         order, shop = self._order, self._workshop
+        await self._same_world(ledger)
         start = await self._first_row(ledger)
         await ledger.set_meta(RECIPE, orjson.dumps(order.recipe).decode())
         await ledger.set_meta(TOTAL, "" if order.total is None else str(order.total))
@@ -139,13 +138,30 @@ class Job:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        return end.stop
+        return end.stop and self._explained(end.stop)
+
+    def _explained(self, stop: Fault) -> Fault:
+        """A model that is gone, with what to ask for instead."""
+        if stop.kind is not FaultKind.MODEL_NOT_FOUND:
+            return stop
+        ids = {lane.route.wire_model for lanes in self._lanes.values() for lane in lanes}
+        hints = filter(None, (self._routes.catalog.successor_hint(wire_id, self._routes.today) for wire_id in ids))
+        return replace(stop, message="; ".join((stop.message or stop.kind.value, *hints)))
 
     def _lanes_for(self, slot: Slot, blobs: FolderBlobs) -> Sequence[Lane]:
         name = slot.request.model
         if name not in self._lanes:
             self._lanes[name] = self._workshop.lanes(self._routes, name, blobs, self._order.timeout_s)
         return self._lanes[name]
+
+    async def _same_world(self, ledger: SqliteLedger) -> None:
+        """Simulated pictures and real ones never share a folder. Raises ``FolderError``."""
+        simulated = "yes" if self._routes.simulated else "no"
+        before = await ledger.get_meta(SIMULATED)
+        if before not in {None, simulated}:
+            kind = "simulated" if before == "yes" else "real"
+            raise FolderError(f"{self._order.folder} holds {kind} pictures", hints=("name another folder with -o",))
+        await ledger.set_meta(SIMULATED, simulated)
 
     async def _first_row(self, ledger: SqliteLedger) -> int:
         """The row to begin at: behind those that an earlier run settled, when the input is the very same."""

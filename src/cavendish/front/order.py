@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.policy import Policy
+from ..io.blobs.claim import INNER
 from ..plan.expand import Wish
+
+LEDGER = f"{INNER}/ledger.sqlite3"
+RECIPE, TOTAL, SIMULATED = "recipe", "total", "simulated"
+"""Notes in the ledger: what was asked for, how many slots that is (empty: not counted), ``yes`` or ``no``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """One run.
 
-    ``wishes`` gives the rows from a row number on, each checked against its model. ``total`` is the number of slots when
-    it is known beforehand. ``digest`` says which run a folder belongs to, ``fingerprint`` whether the input is the very
-    same as before, byte for byte: then rows that were settled need not be looked at again. ``recipe`` is the command as
-    plain JSON, from which ``cavendish resume`` makes this order anew. ``resume_line`` is what a person types to go on.
+    ``wishes`` gives the rows from a row number on, each checked against its model. ``total`` is the number of slots
+    when it is known beforehand. ``digest`` says which run a folder belongs to, ``fingerprint`` whether the input is the
+    very same as before, byte for byte: then rows that were settled need not be looked at again. ``recipe`` is the
+    command as plain JSON, from which ``cavendish resume`` makes this order anew.
     """
 
     folder: Path
@@ -27,7 +32,6 @@ class Order:
     total: int | None = None
     fingerprint: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    resume_line: str = ""
     max_cost_nusd: int | None = None
     policy: Policy = field(default_factory=Policy)
     timeout_s: float | None = None

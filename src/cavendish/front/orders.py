@@ -1,84 +1,107 @@
-"""Orders: a prompt or a batch file, checked against its models, as something that a job can carry out."""
+"""Orders: prompts or a batch file, checked against their models, as something that a job can carry out."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from ..engine.policy import DEFAULT_REFILLS, Policy
 from ..errors import BatchInputError, RequestError
+from ..io.ledger.reader import LedgerReader
 from ..model.identity import digest
 from ..model.request import ImageRequest
 from ..plan.expand import Wish
+from . import recipes
 from .build import Setup
-from .order import Order
+from .keeping import SPOOL, intake
+from .order import LEDGER, RECIPE, Order
+from .recipes import BatchWish, Recipe, RunWish
 from .routes import Routes
-from .rows.source import CHECKED_ROWS, RowSource
+from .rows.build import KEY_DIGITS
+from .rows.source import CHECKED_ROWS, RowSource, open_rows
 
-ONE_KEY = "0001"
 DIGEST_BYTES = 16
+DIGEST = "digest"
 
 
-@dataclass(frozen=True, slots=True)
-class RunWish:
-    """What the user said about the run itself. Amounts in nano-dollars, times in seconds."""
-
-    folder: Path
-    concurrency: int | None = None
-    max_cost_nusd: int | None = None
-    timeout_s: float | None = None
-    max_wait_s: float | None = None
-    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
-    title: str = ""
-
-
-def order_one(setup: Setup, routes: Routes, request: ImageRequest, run: RunWish) -> Order:
-    """N pictures of one prompt. Raises ``RequestError`` for what its model cannot do."""
-    fitted = routes.fitted(request)
+def order_prompts(setup: Setup, routes: Routes, requests: Sequence[ImageRequest], run: RunWish) -> Order:
+    """N pictures of each request. Raises ``RequestError`` for what its model cannot do."""
+    fitted = [routes.fitted(request) for request in requests]
 
     def wishes(start: int) -> Iterator[Wish]:
-        if start == 0:
-            yield Wish(0, ONE_KEY, fitted)
+        for row, request in enumerate(fitted[start:], start):
+            yield Wish(row, f"{row + 1:0{KEY_DIGITS}d}", request)
 
-    return _order(setup, run, wishes, f"generate {digest(fitted)}", fitted.n)
+    identity = " ".join(digest(request) for request in fitted)
+    made = _Made(wishes, f"generate {identity}", sum(request.n for request in fitted))
+    return _order(setup, run, made, recipes.of_prompts(requests, run, routes.wish))
 
 
-def order_batch(setup: Setup, routes: Routes, source: RowSource, run: RunWish, *, skip_bad: bool = False) -> Order:
+def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) -> Order:
     """All rows of a batch file. Raises ``BatchInputError`` for a row that its model cannot do.
 
     A file of at most ``CHECKED_ROWS`` rows is checked as a whole before anything is bought; in a longer one, a bad row
     stops the run when it is reached, with everything before it kept.
     """
+    source = open_rows(batch.path, batch.defaults, batch.options, intake(run.folder, batch.path))
 
     def wishes(start: int) -> Iterator[Wish]:
         for row in source.skip(start) if start else source:
             try:
                 yield Wish(row.number, row.key, routes.fitted(row.request), row.columns)
             except RequestError as error:
-                problem = BatchInputError(
-                    f"{source.name}, line {row.line}: {error.message}",
-                    path=source.name,
-                    line=row.line,
-                    hints=error.hints or _allowed(error),
-                )
-                if not skip_bad:
+                problem = _of_row(error, source, row.line)
+                if not batch.options.skip_bad:
                     raise problem from error
                 source.problems.add(problem)
 
-    rows = source.total()
-    checked = rows <= CHECKED_ROWS
+    checked = source.total() <= CHECKED_ROWS
     total = sum(wish.request.n for wish in wishes(0)) if checked else None
-    order = _order(setup, run, wishes, f"batch {Path(source.name).name}", total)
+    made = _Made(wishes, f"batch {Path(source.name).name}", total)
+    order = _order(setup, run, made, recipes.of_batch(batch, run, routes.wish, source.format))
     return order.having(fingerprint=source.fingerprint(), skipped=lambda: source.problems.count)
 
 
-def _order(setup: Setup, run: RunWish, wishes: Any, identity: str, total: int | None) -> Order:
+def order_again(setup: Setup, folder: Path, change: Callable[[Recipe], Recipe]) -> tuple[Routes, Order]:
+    """The order of a run folder as it was given, with some changes. Raises ``FolderError`` when it holds none."""
+    with LedgerReader.open(folder / LEDGER) as reader:
+        plain = orjson.loads(reader.get_meta(RECIPE) or b"{}")
+    recipe = change(recipes.read(plain, folder))
+    routes = setup.routes(recipe.routes)
+    if recipe.batch is None:
+        order = order_prompts(setup, routes, recipe.prompts, recipe.run)
+    else:
+        order = order_batch(setup, routes, recipes.replayed(recipe.batch, folder / SPOOL), recipe.run)
+    # The same run, whatever its input is called by now.
+    return routes, order.having(digest=plain[DIGEST], recipe=plain)
+
+
+def _of_row(error: RequestError, source: RowSource, line: int) -> BatchInputError:
+    return BatchInputError(
+        f"{source.name}, line {line}: {error.message}",
+        path=source.name,
+        line=line,
+        hints=error.hints or ((f"it can: {', '.join(error.allowed)}",) if error.allowed else ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    wishes: Callable[[int], Iterator[Wish]]
+    identity: str
+    total: int | None
+
+
+def _order(setup: Setup, run: RunWish, made: _Made, recipe: Mapping[str, Any]) -> Order:
     settings = setup.settings
     refills = {**DEFAULT_REFILLS, **{kind: bound.value for kind, bound in settings.refills.items()}}
     base = Policy()
+    whose = hashlib.blake2b(made.identity.encode(), digest_size=DIGEST_BYTES).hexdigest()
     policy = Policy(
         refills=refills,
         concurrency=run.concurrency or settings.concurrency.value or base.concurrency,
@@ -86,16 +109,12 @@ def _order(setup: Setup, run: RunWish, wishes: Any, identity: str, total: int | 
     )
     return Order(
         folder=run.folder,
-        wishes=wishes,
-        digest=hashlib.blake2b(identity.encode(), digest_size=DIGEST_BYTES).hexdigest(),
-        total=total,
-        recipe=run.recipe,
+        wishes=made.wishes,
+        digest=whose,
+        total=made.total,
+        recipe={**recipe, DIGEST: whose},
         max_cost_nusd=run.max_cost_nusd if run.max_cost_nusd is not None else settings.max_cost_nusd.value,
         policy=policy,
         timeout_s=run.timeout_s,
         title=run.title,
     )
-
-
-def _allowed(error: RequestError) -> tuple[str, ...]:
-    return (f"it can: {', '.join(error.allowed)}",) if error.allowed else ()

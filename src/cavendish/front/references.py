@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import RequestError
-from ..model.blob import Blob
 from ..model.request import Image, Use
-from ..wire.media import HEAD_BYTES, extension, is_picture, sniff
+from ..wire.media import HEAD_BYTES, is_picture, sniff
+from .keeping import Keeper
 from .rows.references import MAX_BYTES, References
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def read_references(given: tuple[Any, ...], keep: Path) -> tuple[Image, ...]:
 
     A name may end in a role: ``look.png:style``. Raises ``RequestError`` for what cannot be read or is no picture.
     """
-    store = References(Path.cwd(), lambda: _Keeper(keep))
+    store = References(Path.cwd(), lambda: Keeper(keep))
     images: list[Image] = []
     for number, reference in enumerate(given, 1):
         try:
@@ -38,55 +37,31 @@ def read_references(given: tuple[Any, ...], keep: Path) -> tuple[Image, ...]:
     return tuple(images)
 
 
-def _read(reference: Any, store: References, keep: Path) -> Image:
+def _read(reference: object, store: References, keep: Path) -> Image:
     if isinstance(reference, Image):
         return reference
     if isinstance(reference, bytes | bytearray):
         return _kept(bytes(reference), keep)
     if isinstance(reference, str | os.PathLike):
-        name = os.fspath(reference)
+        name = os.fspath(cast("str | os.PathLike[str]", reference))
         target, use = (STDIN, name[2:]) if name.startswith("-:") else (name, "")
         if target == STDIN:
             return _kept(sys.stdin.buffer.read(MAX_BYTES + 1), keep, Use(use) if use else None)
-        return store.image(str(name))
-    if hasattr(reference, "save"):
+        return store.image(name)
+    if callable(save := getattr(reference, "save", None)):
         buffer = io.BytesIO()
-        reference.save(buffer, format="PNG")
+        save(buffer, format="PNG")
         return _kept(buffer.getvalue(), keep)
     raise ValueError(f"{type(reference).__name__} is no picture; hand in a path, an address, bytes or a Pillow image")
 
 
 def _kept(data: bytes, keep: Path, use: Use | None = None) -> Image:
     media_type = sniff(data[:HEAD_BYTES])
-    if not is_picture(media_type):
+    if media_type is None or not is_picture(media_type):
         raise ValueError("these bytes are no picture")
     if len(data) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES} bytes")
-    writer = _Keeper(keep)
+    writer = Keeper(keep)
     writer.write(data)
     blob = writer.finish(media_type)
     return Image(blob=blob, media_type=media_type, use=use)
-
-
-class _Keeper:
-    """A ``BlobWriter`` that keeps a picture as a file named by its hash."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._data = bytearray()
-
-    def write(self, data: bytes, /) -> None:
-        self._data += data
-
-    def finish(self, media_type: str, /) -> Blob:
-        digest = hashlib.sha256(self._data).hexdigest()
-        path = self._folder / (digest[:24] + extension(media_type))
-        if not path.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(path.name + ".tmp")
-            unfinished.write_bytes(self._data)
-            unfinished.replace(path)
-        return Blob(digest, len(self._data), media_type, str(path.resolve()))
-
-    def abort(self) -> None:
-        self._data.clear()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from ..catalog.cards import Limits
+from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import fit, insist
 from ..catalog.resolve import Catalog, Resolved
 from ..config import Settings
@@ -77,7 +77,7 @@ class Routes:
         return fitted.request.having(model=request.model if exact else first.card.id)
 
     def endpoints(self, name: str) -> Sequence[str]:
-        """Where a model is asked for: what the user said, else an endpoint that there is a key for, else the simulator."""
+        """Where a model is asked for: where the user said, else where there is a key, else at the simulator."""
         wanted = self.wish.via or ((self.settings.endpoint.value,) if self.settings.endpoint.value else ())
         if wanted:
             for endpoint in wanted:
@@ -124,6 +124,10 @@ class Routes:
         wanted = {*self.wish.via, self.settings.endpoint.value}
         return SIMULATOR in wanted or not (wanted - {None} or self.has_any_key)
 
+    def keys_of(self, endpoint: str) -> int:
+        """How many keys share the work at an endpoint; 1 where none is needed."""
+        return max(1, len(self.settings.endpoints[endpoint].keys.value))
+
     def _has_key(self, endpoint: str) -> bool:
         return bool(self.settings.endpoints[endpoint].keys.value)
 
@@ -162,8 +166,12 @@ class Routes:
 
 
 def dialect_of(resolved: Resolved) -> Dialect:
-    """The dialect that an endpoint speaks, with its options. Raises ``ConfigError`` for one that is not known."""
-    endpoint = resolved.endpoint
+    """The dialect that a route's endpoint speaks."""
+    return speaks(resolved.endpoint)
+
+
+def speaks(endpoint: EndpointCard) -> Dialect:
+    """The dialect of an endpoint, with its options. Raises ``ConfigError`` for one that is not known."""
     make = DIALECTS.get(endpoint.dialect)
     options = {name: value for name, value in endpoint.options.items() if name not in TRANSPORT_OPTIONS}
     if make is None:

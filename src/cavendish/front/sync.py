@@ -85,7 +85,10 @@ class Client:
         on_picture: Callable[[Picture], None] | None = None,
         **fields: Any,
     ) -> Summary:
-        """All rows of a file into a run folder; see ``AsyncClient.batch``. ``on_picture`` is called in another thread."""
+        """All rows of a file into a run folder; see ``AsyncClient.batch``.
+
+        ``on_picture`` is called in another thread.
+        """
         return self._do(
             self._client.batch(
                 rows,

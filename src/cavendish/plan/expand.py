@@ -9,7 +9,6 @@ from ..model.identity import digest, slot_id
 from ..model.request import ImageRequest, JsonValue
 from ..model.result import Slot
 
-
 SEED_RANGE = 2**31
 """Seeds are 32-bit integers with a sign on Google's wire; the negative half is left alone."""
 

@@ -131,7 +131,11 @@ class Bar:
 
         self._counts = counts
         self._total = total
-        columns = (BarColumn(bar_width=28), TextColumn("{task.description}"), TimeRemainingColumn(elapsed_when_finished=True))
+        columns = (
+            BarColumn(bar_width=28),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=total)
 

@@ -81,9 +81,9 @@ class Summary:
         """The command that completes what is left; empty when nothing is."""
         return f"cavendish resume {shlex.quote(str(self.facts.folder))}" if self.facts.left else ""
 
-    def text(self) -> str:
-        """For people: lines without colour and without a line end."""
-        return "\n".join(_lines(self))
+    def text(self, *, paths: bool = True) -> str:
+        """For people: lines without colour and without a line end. ``paths``: with the files of a few pictures."""
+        return "\n".join(_lines(self, paths=paths))
 
     def to_json(self) -> dict[str, Any]:
         """For programs: dollars as numbers."""
@@ -216,12 +216,12 @@ def why(failure: Failure) -> str:
     return f"{fault.kind.value}{said}{message}; {plural(failure.attempts, 'attempt')}, {paid}"
 
 
-def _lines(summary: Summary) -> Iterable[str]:
+def _lines(summary: Summary, *, paths: bool) -> Iterable[str]:
     facts = summary.facts
     if facts.simulated:
         yield "simulated: no provider was called and nothing was spent"
     yield _first_line(summary)
-    if summary.delivered <= FEW:
+    if paths and summary.delivered <= FEW:
         yield from (f"  {facts.folder / picture.blob.ref}" for picture in summary.first_pictures)
     yield from (f"  {failure.slot.key}: {why(failure)}" for failure in summary.first_failures)
     if (more := summary.failed - len(summary.first_failures)) > 0:
@@ -233,7 +233,7 @@ def _lines(summary: Summary) -> Iterable[str]:
         yield f"note: and {plural(rest, 'other notice')} in {facts.folder / 'metadata.jsonl'}"
     if (rate := summary.pictures_per_minute) is not None:
         yield f"{duration(facts.duration_s)}, {rate:,.1f} pictures a minute"
-    if summary.delivered > FEW:
+    if summary.delivered:
         yield f"see {facts.folder / 'index.html'}"
     if summary.resume:
         yield ""

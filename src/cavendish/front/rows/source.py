@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import BatchInputError
 from ...model.request import Notice
@@ -50,8 +50,8 @@ class Problems:
 class RowSource:
     """The rows of a batch file, in order. Each iteration reads the file anew and holds one row.
 
-    Raises ``BatchInputError`` at a broken row, or, with ``skip_bad``, collects it in ``problems``.
-    A broken row has its number all the same, so mending it renames no other.
+    Raises ``BatchInputError`` at a broken row, or, with ``skip_bad``, collects it in ``problems``. ``format`` is the
+    word for what the file was found to be. A broken row has its number all the same, so mending it renames no other.
     """
 
     def __init__(self, origin: Origin, reader: Reader, builder: Builder, options: RowOptions, digest: bytes) -> None:
@@ -62,6 +62,7 @@ class RowSource:
         self._digest = digest
         self._start = 0
         self.name = origin.name
+        self.format = options.format or ""
         self.problems = Problems()
         self.notices: tuple[Notice, ...] = ()
 
@@ -199,8 +200,9 @@ def open_rows(
     check_grid(chosen.grid)
     origin = find(path, parts)
     word = format_of(os.fspath(path), origin, chosen.format)
+    chosen = replace(chosen, format=word)
     builder = Builder(chosen, defaults, References(origin.base, parts.new_blob), parts)
-    source = RowSource(origin, READERS[word], builder, chosen, chosen.digest(defaults) + word.encode())
+    source = RowSource(origin, READERS[word], builder, chosen, chosen.digest(defaults))
     source.check()
     source.look()
     return source

@@ -1,0 +1,144 @@
+"""``cavendish batch`` and ``cavendish resume``: a file of rows, completed as often as it takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import FolderError
+from . import options as o
+from .generate import RUNS
+
+if TYPE_CHECKING:
+    from ..recipes import Recipe
+    from .setting import RunFlags
+
+STDIN = "-"
+
+
+def batch(
+    file: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, text or Parquet; - reads stdin.")],
+    n: o.N = 1,
+    prompt: o.Template = None,
+    grid: o.Grid = None,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Model of rows that name none.")] = None,
+    size: o.Size = None,
+    aspect_ratio: o.Ratio = None,
+    image: o.Images = None,
+    output: o.Output = None,
+    via: o.Via = None,
+    thinking: o.Thinking = None,
+    include_thoughts: o.Thoughts = False,
+    modalities: o.Modalities = None,
+    grounding: o.Grounding = None,
+    seed: o.Seed = None,
+    system: o.System = None,
+    skip_bad: o.SkipBad = False,
+    key: o.KeyColumn = None,
+    encoding: o.Encoding = None,
+    format_word: Annotated[str | None, typer.Option("--format", help="csv, tsv, jsonl, json, txt or parquet.")] = None,
+    timeout: o.Timeout = None,
+    concurrency: o.Concurrency = None,
+    rpm: o.Rpm = None,
+    tier: o.Tier = None,
+    mode: o.Mode = None,
+    max_cost: o.MaxCost = None,
+    max_wait: o.MaxWait = None,
+    dry_run: o.DryRun = False,
+    strict: o.Strict = False,
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    open_sheet: o.Open = False,
+    yes: o.Yes = False,
+) -> int:
+    """Pictures of every row of a file.
+
+    Columns are fields of the request (prompt, n, model, size, aspect_ratio, image, seed, ...), all others go into the
+    metadata. The same command again completes what is missing and buys nothing twice.
+    """
+    from ..asking import asked
+    from ..keeping import REFERENCES
+    from ..orders import order_batch
+    from ..recipes import BatchWish
+    from ..references import read_references
+    from ..rows.options import RowDefaults, RowOptions
+    from ..rows.template import parse_grid
+    from .setting import RunFlags, setup_for
+    from .work import Manner, work
+
+    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict)
+    setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
+    fields: dict[str, Any] = {
+        "n": n,
+        "model": model,
+        "thinking": thinking,
+        "include_thoughts": include_thoughts,
+        "modalities": o.upper_words(modalities) or None,
+        "grounding": o.words(grounding) or None,
+        "seed": seed,
+        "system": system,
+    }
+    rows = RowOptions(format_word, prompt, parse_grid(grid or ()), skip_bad, key, encoding)
+    run = flags.run(setup, output or (setup.settings.output.value or RUNS) / _name_of(file), title=file)
+    routes = setup.routes(flags.routes())
+    defaults = asked(routes, "", fields, read_references(tuple(image or ()), run.folder / REFERENCES))
+    order = order_batch(setup, routes, BatchWish(file, RowDefaults(defaults), rows), run)
+    return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
+
+
+def _name_of(file: str) -> str:
+    """The folder of a batch that names none: the same for the same file, so that it can be completed."""
+    return "stdin" if file == STDIN else Path(file).stem
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(help="Run folder.")],
+    via: o.Via = None,
+    timeout: o.Timeout = None,
+    concurrency: o.Concurrency = None,
+    rpm: o.Rpm = None,
+    tier: o.Tier = None,
+    max_cost: o.MaxCost = None,
+    max_wait: o.MaxWait = None,
+    dry_run: o.DryRun = False,
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    open_sheet: o.Open = False,
+    yes: o.Yes = False,
+) -> int:
+    """Complete a run folder: what is missing is made, nothing is bought twice.
+
+    It goes on as it was begun; a flag changes that for this time.
+    """
+    from ..orders import order_again
+    from .setting import RunFlags, setup_for
+    from .work import Manner, work
+
+    if not folder.is_dir():
+        raise FolderError(f"there is no folder {folder}")
+    flags = RunFlags(via, tier, rpm, None, concurrency, max_cost, timeout, max_wait)
+    setup = setup_for(flags)
+    routes, order = order_again(setup, folder, lambda recipe: _changed(recipe, flags, setup))
+    return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
+
+
+def _changed(recipe: Recipe, flags: RunFlags, setup: Any) -> Recipe:
+    said = flags.run(setup, recipe.run.folder, recipe.run.title)
+    wish = flags.routes()
+    run = replace(
+        recipe.run,
+        concurrency=said.concurrency or recipe.run.concurrency,
+        max_cost_nusd=recipe.run.max_cost_nusd if said.max_cost_nusd is None else said.max_cost_nusd,
+        timeout_s=said.timeout_s or recipe.run.timeout_s,
+        max_wait_s=recipe.run.max_wait_s if said.max_wait_s is None else said.max_wait_s,
+    )
+    routes = replace(
+        recipe.routes,
+        via=wish.via or recipe.routes.via,
+        tier=wish.tier or recipe.routes.tier,
+        rpm=wish.rpm or recipe.routes.rpm,
+    )
+    return replace(recipe, run=run, routes=routes)

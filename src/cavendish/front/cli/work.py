@@ -1,0 +1,211 @@
+"""Work: an order carried out at the command line: what it will cost, the question, the run, Ctrl-C, the report."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import webbrowser
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ...io.ledger.reader import LedgerReader
+from ...model.fault import FaultKind
+from ...model.money import NUSD_PER_USD
+from ...model.result import Picture
+from ..build import Setup, Workshop
+from ..folder.entries import failure_entry, metadata_entry
+from ..folder.summary import Summary, duration, money, plural
+from ..forecast import Forecast, forecast
+from ..job import Job
+from ..order import LEDGER, Order
+from ..routes import Routes
+from . import voice
+from .show import Counts, display
+from .voice import Exit, say
+
+ASK_ABOVE_NUSD = 5 * NUSD_PER_USD
+"""Dearer runs are asked about at a terminal, unless ``--yes`` or ``--max-cost`` was given."""
+REFRESH_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run is to be talked about. ``listing`` prints each picture on stdout."""
+
+    quiet: bool = False
+    json: bool = False
+    open: bool = False
+    yes: bool = False
+    dry_run: bool = False
+    listing: bool = False
+
+
+def work(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Exit:
+    """Carry an order out, and tell how it went."""
+    voice.notices((*setup.settings.notices, *routes.notices.values()))
+    if routes.simulated:
+        say(_simulated(routes))
+    if manner.dry_run:
+        tell_forecast(forecast(routes, order), manner)
+        return Exit.ALL
+    if not _agreed(routes, order, manner):
+        say("nothing was done")
+        return Exit.NOTHING
+    summary = asyncio.run(_run(setup, routes, order, manner))
+    _report(summary, order, routes, manner)
+    return _exit_of(summary)
+
+
+def _simulated(routes: Routes) -> str:
+    if routes.wish.via:
+        return "simulated: no provider is called and nothing is spent"
+    variables = " or ".join(f"{name}" for card in routes.catalog.endpoints.values() for name in card.key_env[:1])
+    return f"simulated: there is no key, so no provider is called and nothing is spent (set {variables} for real ones)"
+
+
+# --- before ----------------------------------------------------------------------------------------------------------
+
+
+def _agreed(routes: Routes, order: Order, manner: Manner) -> bool:
+    """Whether to go on. Only asks people, and only about real money."""
+    person = sys.stdin.isatty() and sys.stderr.isatty()
+    if manner.yes or routes.simulated or order.max_cost_nusd is not None or not person or order.total is None:
+        return True
+    expected = forecast(routes, order)
+    if expected.cost_nusd is not None and expected.cost_nusd <= ASK_ABOVE_NUSD:
+        return True
+    tell_forecast(expected, Manner())
+    say("go on? [y/N] ")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def tell_forecast(expected: Forecast, manner: Manner) -> None:
+    """What it will cost and take: on stdout for programs, else on stderr."""
+    if manner.json:
+        voice.data(expected.to_json())
+        return
+    kept = f" ({expected.kept:,} more are there already)" if expected.kept else ""
+    say(f"{plural(expected.pictures, 'picture')} to make{kept}")
+    for share in expected.shares:
+        route, limits = share.resolved.route, share.limits
+        cost = "unknown" if share.cost_nusd is None else f"about {money(share.cost_nusd)}"
+        rate = f", {limits.requests_per_minute} requests a minute" if limits.requests_per_minute else ""
+        keys = f", {share.keys} keys" if share.keys > 1 else ""
+        say(f"  {route} ({route.mode}): {share.pictures:,}, cost {cost}{rate}{keys}")
+    say(f"cost: {'unknown' if expected.cost_nusd is None else f'about {money(expected.cost_nusd)}'}")
+    end = expected.finish
+    bound = f", bound by {end.bound_by.replace('_', ' ')}" if end.bound_by else ""
+    say(
+        f"time: {'never: a limit allows no picture' if end.seconds == inf else f'about {duration(end.seconds)}'}{bound}"
+    )
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+async def _run(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Summary:
+    counts = Counts()
+    async with Workshop(setup) as workshop:
+        job = Job(workshop, routes, order, counts)
+        with _interrupts(job), display(counts, order.total, quiet=manner.quiet) as shown:
+            running = asyncio.ensure_future(job.run())
+            while not (await asyncio.wait({running}, timeout=REFRESH_S))[0]:
+                shown.refresh()
+        return await running
+
+
+@contextmanager
+def _interrupts(job: Job) -> Generator[None]:
+    """Ctrl-C once: finish what is in flight; twice: end at once. A polite kill is like the first."""
+    presses = 0
+
+    def pressed() -> None:
+        nonlocal presses
+        presses += 1
+        if presses == 1:
+            say("stopping: what is in flight is finished and kept; Ctrl-C again ends at once")
+            job.stop()
+        else:
+            job.abort()
+
+    with _handling(signal.SIGINT, pressed), _handling(signal.SIGTERM, pressed):
+        yield
+
+
+@contextmanager
+def _handling(number: signal.Signals, handle: Callable[[], None]) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(number, handle)
+    except NotImplementedError:
+        # Windows: its event loops take no signal handlers.
+        def wake(_number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(handle)
+
+        before = signal.signal(number, wake)
+        try:
+            yield
+        finally:
+            signal.signal(number, before)
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)
+
+
+# --- after -----------------------------------------------------------------------------------------------------------
+
+
+def _report(summary: Summary, order: Order, routes: Routes, manner: Manner) -> None:
+    if manner.json:
+        voice.data({**summary.to_json(), **(_outcomes(order.folder, routes) if manner.listing else {})})
+    elif manner.listing:
+        for path in _paths(order.folder):
+            print(path)
+    if not manner.quiet:
+        say(summary.text(paths=False))
+    sheet = order.folder / "index.html"
+    if manner.open and sheet.is_file():
+        webbrowser.open(sheet.resolve().as_uri())
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    with LedgerReader.open(folder / LEDGER) as reader:
+        for outcome in reader.outcomes():
+            if isinstance(outcome, Picture):
+                yield folder / outcome.blob.ref
+
+
+def _outcomes(folder: Path, routes: Routes) -> dict[str, list[dict[str, Any]]]:
+    pictures: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    with LedgerReader.open(folder / LEDGER) as reader:
+        for outcome in reader.outcomes():
+            if isinstance(outcome, Picture):
+                pictures.append(metadata_entry(outcome, simulated=routes.simulated))
+            else:
+                failed.append(failure_entry(outcome))
+    return {"pictures": pictures, "failed_slots": failed}
+
+
+def _exit_of(summary: Summary) -> Exit:
+    stopped = summary.facts.stopped
+    if stopped is not None and stopped.kind is FaultKind.CANCELLED:
+        return Exit.INTERRUPTED
+    if stopped is not None and stopped.kind in voice.STOPPED_BY_QUOTA:
+        return Exit.STOPPED
+    return exit_of_counts(summary.delivered, summary.failed + summary.facts.left + summary.facts.skipped)
+
+
+def exit_of_counts(delivered: int, missing: int) -> Exit:
+    """All, some or nothing."""
+    if not missing:
+        return Exit.ALL
+    return Exit.SOME if delivered else Exit.NOTHING

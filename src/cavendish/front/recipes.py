@@ -1,0 +1,122 @@
+"""Recipes: what a run was asked for, as plain JSON in its ledger: ``cavendish resume`` needs nothing but the folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import FolderError
+from ..model.plain import from_plain, to_plain
+from ..model.request import ImageRequest
+from .routes import RouteWish
+from .rows.intake import STDIN, STDIN_NAME
+from .rows.options import RowDefaults, RowOptions
+
+PROMPTS, BATCH = "generate", "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class RunWish:
+    """What the user said about the run itself. Amounts in nano-dollars, times in seconds."""
+
+    folder: Path
+    concurrency: int | None = None
+    max_cost_nusd: int | None = None
+    timeout_s: float | None = None
+    max_wait_s: float | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWish:
+    """A batch file and how to read it. ``path`` may be ``-``, standard input."""
+
+    path: str | os.PathLike[str]
+    defaults: RowDefaults
+    options: RowOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What was asked for: prompts or a batch, one of the two."""
+
+    run: RunWish
+    routes: RouteWish
+    prompts: tuple[ImageRequest, ...] = ()
+    batch: BatchWish | None = None
+
+
+def of_prompts(requests: Sequence[ImageRequest], run: RunWish, routes: RouteWish) -> dict[str, Any]:
+    """The recipe of N pictures of each prompt."""
+    return {"command": PROMPTS, "requests": [to_plain(request) for request in requests], **_options(run, routes)}
+
+
+def of_batch(batch: BatchWish, run: RunWish, routes: RouteWish, format_word: str) -> dict[str, Any]:
+    """The recipe of a batch. ``format_word`` is what the file was found to be."""
+    name = os.fspath(batch.path)
+    options = batch.options
+    return {
+        "command": BATCH,
+        "path": name if name == STDIN else str(Path(name).absolute()),
+        "defaults": to_plain(batch.defaults.request),
+        "rows": {
+            "format": format_word,
+            "template": options.template,
+            "grid": {column: list(values) for column, values in options.grid.items()},
+            "skip_bad": options.skip_bad,
+            "key_column": options.key_column,
+            "encoding": options.encoding,
+        },
+        **_options(run, routes),
+    }
+
+
+def _options(run: RunWish, routes: RouteWish) -> dict[str, Any]:
+    return {
+        "run": {
+            "concurrency": run.concurrency,
+            "max_cost_nusd": run.max_cost_nusd,
+            "timeout_s": run.timeout_s,
+            "max_wait_s": run.max_wait_s,
+            "title": run.title,
+        },
+        "routes": {
+            "via": list(routes.via),
+            "tier": routes.tier,
+            "rpm": routes.rpm,
+            "mode": routes.mode,
+            "strict": routes.strict,
+        },
+    }
+
+
+def read(plain: Mapping[str, Any], folder: Path) -> Recipe:
+    """A recipe, for its folder wherever that lies now. Raises ``FolderError`` when it is none of ours."""
+    try:
+        run = RunWish(folder, **plain["run"])
+        via = tuple(plain["routes"]["via"])
+        routes = replace(RouteWish(**plain["routes"]), via=via)
+        if plain["command"] == PROMPTS:
+            return Recipe(run, routes, tuple(from_plain(one, ImageRequest) for one in plain["requests"]))
+        defaults = RowDefaults(from_plain(plain["defaults"], ImageRequest))
+        rows: dict[str, Any] = dict(plain["rows"])
+        rows["grid"] = {column: tuple(values) for column, values in rows["grid"].items()}
+        return Recipe(run, routes, batch=BatchWish(plain["path"], defaults, RowOptions(**rows)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FolderError(
+            f"{folder} does not say how it was made ({type(error).__name__})",
+            hints=("give the command that began it again, with the same -o",),
+        ) from error
+
+
+def replayed(batch: BatchWish, spool: Path) -> BatchWish:
+    """The batch with what was read from standard input taken from where it was kept."""
+    return replace(batch, path=spool) if os.fspath(batch.path) == STDIN else batch
+
+
+def title_of(path: str | os.PathLike[str]) -> str:
+    """What a batch is called."""
+    return STDIN_NAME if os.fspath(path) == STDIN else Path(path).name
