@@ -39,3 +39,17 @@ def test_the_mark_is_exact_and_never_moves_back(slots_by_row, random):
         assert mark == min(pending, default=len(slots_by_row))
         assert mark >= last
         last = mark
+
+
+def test_rows_that_need_no_work_move_the_mark_as_well():
+    rows = Rows()
+    rows.enter(0)
+    rows.leave(0)
+    rows.skip(1)
+    rows.skip(2)
+    assert rows.settled(all_read=False) == 2
+    assert rows.settled(all_read=True) == 3
+
+
+def test_nothing_read_settles_nothing():
+    assert Rows().settled(all_read=True) == 0

@@ -104,11 +104,12 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the ledger knows of one slot that was begun."""
+    """What the ledger knows of one slot that was begun. ``slot`` is ``None`` when the input was read anew since."""
 
     slot_id: str
     outcome: Outcome | None
     attempts: tuple[Attempt, ...] = ()
+    slot: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,10 @@ class Ledger(Protocol):
         """What is known of a slot, ``None`` when it was never begun."""
         ...
 
+    async def keep(self, slot: Slot) -> None:
+        """A slot that was begun before is wanted now, at this place in the input."""
+        ...
+
     async def open_attempts(self) -> Sequence[tuple[Attempt, Slot]]:
         """Attempts without a receipt: intents and waiting jobs."""
         ...
@@ -163,7 +168,10 @@ class Ledger(Protocol):
         ...
 
     async def rows_settled(self, rows: int) -> None:
-        """All rows below this number have an outcome for each of their slots: where a resumed run may begin."""
+        """All rows below this number have an outcome for each of their slots: where a resumed run may begin.
+
+        A number below one that was noted before changes nothing.
+        """
         ...
 
 

@@ -11,12 +11,16 @@ class Rows:
 
     mark: int = 0
     _open: dict[int, int] = field(default_factory=dict[int, int])
-    _next: int = 0
+    _newest: int = -1
 
     def enter(self, row: int) -> None:
         """A slot of this row is at work."""
         self._open[row] = self._open.get(row, 0) + 1
-        self._next = max(self._next, row)
+        self.skip(row)
+
+    def skip(self, row: int) -> None:
+        """A slot of this row needs no work."""
+        self._newest = max(self._newest, row)
 
     def leave(self, row: int) -> None:
         """That slot has its outcome."""
@@ -31,6 +35,6 @@ class Rows:
 
         The newest row may have slots that were not read yet, so it counts only once the input was read to its end.
         """
-        bound = self._next + 1 if all_read else self._next
+        bound = self._newest + 1 if all_read else max(0, self._newest)
         self.mark = max(self.mark, min(self._open, default=bound))
         return self.mark

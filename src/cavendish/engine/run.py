@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.result import Failure, Slot
@@ -214,7 +214,10 @@ class Engine:
             return False
         if isinstance(standing.outcome, Failure) and standing.outcome.fault.kind not in FINAL:
             return False
-        self._parts.progress.slot_kept(standing.outcome)
+        if standing.slot != slot or standing.slot.columns != slot.columns:
+            await self._parts.ledger.keep(slot)
+        self._rows.skip(slot.row)
+        self._parts.progress.slot_kept(replace(standing.outcome, slot=slot))
         return True
 
     async def _attempts_before(self, slot: Slot) -> int:

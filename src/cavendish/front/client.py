@@ -71,7 +71,7 @@ class AsyncClient:
             self._options = Options(**options)
         except TypeError as error:
             raise RequestError(str(error).replace("Options.__init__()", "the client")) from None
-        self._setup = Setup(settings)
+        self._settings = settings
         self._workshop: Workshop | None = None
         self._opening = asyncio.Lock()
 
@@ -132,11 +132,11 @@ class AsyncClient:
         options, wanted = self._split(fields)
         folder = Path(output) if output is not None else _new_folder()
 
-        def start() -> tuple[Routes, Order]:
-            routes = self._setup.routes(_route_wish(options))
+        def start(setup: Setup) -> tuple[Routes, Order]:
+            routes = setup.routes(_route_wish(options))
             images = read_references(tuple(references), folder / REFERENCES)
             request = asked(routes, prompt, {**wanted, "model": options.model, "n": n}, images)
-            return routes, order_prompts(self._setup, routes, (request,), _run_wish(folder, options, title=prompt))
+            return routes, order_prompts(setup, routes, (request,), _run_wish(folder, options, title=prompt))
 
         return PictureStream(self, folder, start)
 
@@ -163,23 +163,29 @@ class AsyncClient:
         workshop = await self.open()
 
         def prepare() -> tuple[Routes, Order]:
-            routes = self._setup.routes(_route_wish(options))
+            setup = workshop.setup
+            routes = setup.routes(_route_wish(options))
             defaults = asked(routes, "", {**wanted, "model": options.model, "n": n})
             chosen = RowOptions(
                 template=template, grid={k: tuple(v) for k, v in (grid or {}).items()}, skip_bad=skip_bad
             )
             run = _run_wish(folder, options, title=str(rows))
-            return routes, order_batch(self._setup, routes, BatchWish(rows, RowDefaults(defaults), chosen), run)
+            return routes, order_batch(setup, routes, BatchWish(rows, RowDefaults(defaults), chosen), run)
 
         routes, order = await asyncio.to_thread(prepare)
         watch = _Collector(folder, lambda outcome: _tell(on_picture, outcome))
         return await Job(workshop, routes, order, watch).run()
 
     async def open(self) -> Workshop:
-        """Open the connections, unless that was done: the first call does it by itself."""
+        """Read the settings and open the connections, unless that was done: the first call does it by itself.
+
+        Raises ``ConfigError`` for settings that cannot be.
+        """
         async with self._opening:
             if self._workshop is None:
-                self._workshop = await Workshop(self._setup).__aenter__()
+                # In a thread, since settings are files.
+                setup = await asyncio.to_thread(Setup, self._settings)
+                self._workshop = await Workshop(setup).__aenter__()
             return self._workshop
 
     def _split(self, fields: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
@@ -190,7 +196,7 @@ class AsyncClient:
         return Options(**given), {name: value for name, value in fields.items() if name not in known}
 
 
-Start = Callable[[], tuple[Routes, Order]]
+Start = Callable[[Setup], tuple[Routes, Order]]
 """Reads and checks what was asked for; blocks, so it is called in a thread."""
 
 
@@ -238,7 +244,7 @@ class PictureStream(AsyncIterator[Picture]):
     async def _run(self) -> Result:
         try:
             workshop = await self._client.open()
-            routes, order = await asyncio.to_thread(self._start)
+            routes, order = await asyncio.to_thread(self._start, workshop.setup)
             watch = _Collector(self._folder, self._queue.put_nowait)
             self._job = Job(workshop, routes, order, watch)
             summary = await self._job.run()

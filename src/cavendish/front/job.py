@@ -170,7 +170,7 @@ class Job:
             self._skipped_pictures = (await ledger.tally()).delivered
             return await ledger.settled_rows()
         await ledger.set_meta(FINGERPRINT, order.fingerprint)
-        await ledger.rows_settled(0)
+        await ledger.new_edition()
         return 0
 
     async def _slots(self, start: int, reader: LedgerReader) -> AsyncIterator[Slot]:
@@ -179,7 +179,8 @@ class Job:
         def rest() -> Iterator[Slot]:
             if start:
                 yield from reader.unfinished_below(start)
-            yield from slots(self._order.wishes(start), Ordinals(reader.next_ordinal if start else _none_before))
+            before = (lambda form: reader.next_ordinal(form, start)) if start else _none_before
+            yield from slots(self._order.wishes(start), Ordinals(before))
 
         stream = rest()
         while piece := await asyncio.to_thread(lambda: list(itertools.islice(stream, READ_AHEAD))):

@@ -27,7 +27,8 @@ class Client:
         self._thread = threading.Thread(target=self._loop.run_forever, name="cavendish", daemon=True)
         self._thread.start()
         try:
-            self._client = self._do(_made(settings, options))
+            self._client = AsyncClient(settings=settings, **options)
+            self._do(self._client.open())
         except BaseException:
             self._end()
             raise
@@ -145,7 +146,3 @@ class SyncPictureStream(Iterator[Picture]):
 
 async def _next(stream: PictureStream) -> Picture:
     return await stream.__anext__()
-
-
-async def _made(settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> AsyncClient:
-    return await asyncio.to_thread(lambda: AsyncClient(settings=settings, **options))

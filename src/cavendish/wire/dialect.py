@@ -1,8 +1,8 @@
 """Dialect: a wire format described once, in both directions.
 
 The client writes calls and reads replies; the gateway and the simulator read calls and write replies. Laws, for all
-that a dialect can express: ``read_call(write_call(c)) == c`` and ``read_reply(write_reply(r, c), c) == r``. Reading never
-raises: what cannot be understood is a ``Fault``.
+that a dialect can express: ``read_call(write_call(c)) == c`` and ``read_reply(write_reply(r, c), c) == r``. Reading
+never raises: what cannot be understood is a ``Fault``.
 """
 
 from __future__ import annotations

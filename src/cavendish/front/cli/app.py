@@ -78,12 +78,10 @@ def run(arguments: Sequence[str] | None) -> int:
 def _misused(problem: typer.TyperException) -> int:
     """A command line that cannot be understood."""
     context: Any = getattr(problem, "ctx", None)
-    message = str(getattr(problem, "message", problem))
-    if not message and context is not None:
-        # No command at all.
+    if type(problem).__name__ == "NoArgsIsHelpError":
         voice.say(context.get_help())
         return voice.Exit.USAGE
-    formatted: Any = getattr(problem, "format_message", lambda: message)
+    formatted: Any = getattr(problem, "format_message", lambda: str(problem))
     voice.say(f"error: {formatted().rstrip('.')}")
     voice.say()
     voice.say(f"hint: {context.command_path if context else 'cavendish'} --help")

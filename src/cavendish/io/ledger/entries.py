@@ -27,19 +27,24 @@ def of_intent(attempt: Attempt, slot: Slot) -> Iterator[Statement]:
     """The statements that write an attempt down before it leaves."""
     form = slot.id.rsplit(".", 1)[0]
     yield queries.PUT_REQUEST, {"form": form, "request": to_json(slot.request).decode()}
-    yield (
-        queries.PUT_SLOT,
-        {
-            "id": slot.id,
-            "form": form,
-            "key": slot.key,
-            "row": slot.row,
-            "ordinal": slot.ordinal,
-            "columns": orjson.dumps(dict(slot.columns), default=str).decode() if slot.columns else None,
-        },
-    )
+    yield queries.PUT_SLOT, {"form": form, **_place(slot)}
     yield of_attempt(attempt)
     yield of_event("intent", attempt.intent_at, attempt)
+
+
+def of_kept(slot: Slot) -> Statement:
+    """The statement that notes where a slot stands in the input by now."""
+    return queries.KEEP_SLOT, _place(slot)
+
+
+def _place(slot: Slot) -> dict[str, Any]:
+    return {
+        "id": slot.id,
+        "key": slot.key,
+        "row": slot.row,
+        "ordinal": slot.ordinal,
+        "columns": orjson.dumps(dict(slot.columns), default=str).decode() if slot.columns else None,
+    }
 
 
 def of_attempt(attempt: Attempt) -> Statement:
@@ -87,7 +92,7 @@ def of_outcome(outcome: Outcome) -> Statement:
 
 def to_slot(row: Sequence[Any]) -> tuple[Slot, Outcome | None]:
     """A slot and its outcome from a row of ``queries.SLOT``."""
-    slot_id, key, number, ordinal, request, columns, _state, stored = row
+    slot_id, key, number, ordinal, request, columns, _state, stored, _wanted = row
     slot = Slot(
         slot_id,
         key,

@@ -24,6 +24,8 @@ class MemoryLedger:
         self._live: dict[str, str] = {}
         self._of_form: dict[str, list[str]] = {}
         self._settled_rows = 0
+        self._edition = 0
+        self._editions: dict[str, int] = {}
 
     async def intend(self, attempt: Attempt, slot: Slot) -> None:
         """Write an attempt down before its call leaves, and its slot when that is new."""
@@ -33,6 +35,7 @@ class MemoryLedger:
         if slot.id not in self._slots:
             self._of_form.setdefault(slot.id.rsplit(".", 1)[0], []).append(slot.id)
         self._slots[slot.id] = slot
+        self._editions[slot.id] = self._edition
         self._attempts[attempt.id] = attempt
         self._of_slot.setdefault(slot.id, []).append(attempt.id)
         self._live[slot.id] = attempt.id
@@ -59,12 +62,28 @@ class MemoryLedger:
         self._outcomes[outcome.slot.id] = outcome
         self._on_commit("after")
 
+    async def keep(self, slot: Slot) -> None:
+        """A slot that was begun before is wanted now, at this place."""
+        self._on_commit("before")
+        if slot.id in self._slots:
+            self._slots[slot.id] = slot
+            self._editions[slot.id] = self._edition
+        self._on_commit("after")
+
+    async def new_edition(self) -> None:
+        """The input may have changed: what it holds is met anew, and what it does not is counted no more."""
+        self._on_commit("before")
+        self._edition += 1
+        self._settled_rows = 0
+        self._on_commit("after")
+
     async def standing(self, slot_id: str) -> Standing | None:
         """What is known of a slot, ``None`` when it was never begun."""
         if slot_id not in self._slots:
             return None
         attempts = sorted((self._attempts[i] for i in self._of_slot[slot_id]), key=lambda a: (a.number, a.id))
-        return Standing(slot_id, self._outcomes.get(slot_id), tuple(attempts))
+        slot = self._slots[slot_id] if self._editions[slot_id] == self._edition else None
+        return Standing(slot_id, self._outcomes.get(slot_id), tuple(attempts), slot)
 
     async def open_attempts(self) -> Sequence[tuple[Attempt, Slot]]:
         """Attempts without a receipt: intents and waiting jobs."""
@@ -78,7 +97,7 @@ class MemoryLedger:
     async def rows_settled(self, rows: int) -> None:
         """All rows below this number have an outcome for each of their slots."""
         self._on_commit("before")
-        self._settled_rows = rows
+        self._settled_rows = max(self._settled_rows, rows)
         self._on_commit("after")
 
     async def settled_rows(self) -> int:
@@ -87,13 +106,14 @@ class MemoryLedger:
 
     async def tally(self) -> Tally:
         """Sums over all entries."""
-        pictures = sum(isinstance(outcome, Picture) for outcome in self._outcomes.values())
+        wanted = [o for slot_id, o in self._outcomes.items() if self._editions.get(slot_id) == self._edition]
+        pictures = sum(isinstance(outcome, Picture) for outcome in wanted)
         every = self._attempts.values()
         unknown = [a for a in every if a.charged is Charged.UNKNOWN]
         billed = [a for a in every if a.charged is Charged.YES]
         return Tally(
             delivered=pictures,
-            failed=len(self._outcomes) - pictures,
+            failed=len(wanted) - pictures,
             attempts=len(every),
             billed_attempts=len(billed),
             unbilled_attempts=sum(a.charged is Charged.NO for a in every),

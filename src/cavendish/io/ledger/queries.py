@@ -4,10 +4,21 @@ from __future__ import annotations
 
 PUT_REQUEST = "INSERT OR IGNORE INTO requests (form, request) VALUES (:form, :request)"
 
+EDITION = "COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'edition'), 0)"
+"""The newest edition of the input."""
+
+NEW_EDITION = f"INSERT OR REPLACE INTO meta VALUES ('edition', {EDITION} + 1)"
+
 # A row may have moved in the input since the slot was begun.
-PUT_SLOT = """
-    INSERT INTO slots (id, form, key, row, ordinal, columns) VALUES (:id, :form, :key, :row, :ordinal, :columns)
-    ON CONFLICT (id) DO UPDATE SET key = excluded.key, row = excluded.row, ordinal = excluded.ordinal
+PUT_SLOT = f"""
+    INSERT INTO slots (id, form, key, row, ordinal, edition, columns)
+    VALUES (:id, :form, :key, :row, :ordinal, {EDITION}, :columns)
+    ON CONFLICT (id) DO UPDATE SET key = excluded.key, row = excluded.row, ordinal = excluded.ordinal,
+        edition = excluded.edition, columns = excluded.columns
+"""
+
+KEEP_SLOT = f"""
+    UPDATE slots SET key = :key, row = :row, ordinal = :ordinal, edition = {EDITION}, columns = :columns WHERE id = :id
 """
 
 PUT_ATTEMPT = """
@@ -25,10 +36,17 @@ PUT_EVENT = "INSERT INTO events (at, what, attempt_id, slot_id) VALUES (:at, :wh
 
 PUT_META = "INSERT INTO meta VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
+PUT_SETTLED_ROWS = """
+    INSERT INTO meta VALUES ('settled_rows', :rows)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value
+    WHERE CAST(excluded.value AS INTEGER) > CAST(value AS INTEGER)
+"""
+
 META = "SELECT value FROM meta WHERE name = ?"
 
-_SLOT = """
-    SELECT slots.id, slots.key, slots.row, slots.ordinal, requests.request, slots.columns, slots.state, slots.outcome
+_SLOT = f"""
+    SELECT slots.id, slots.key, slots.row, slots.ordinal, requests.request, slots.columns, slots.state, slots.outcome,
+        slots.edition = {EDITION}
     FROM slots JOIN requests ON requests.form = slots.form
 """
 
@@ -36,13 +54,19 @@ SLOT = _SLOT + "WHERE slots.id = ?"
 
 OUTCOMES = (
     _SLOT
-    + """
-    WHERE slots.state != 'open' AND (slots.row, slots.ordinal, slots.id) > (?, ?, ?)
+    + f"""
+    WHERE slots.state != 'open' AND slots.edition = {EDITION} AND (slots.row, slots.ordinal, slots.id) > (?, ?, ?)
     ORDER BY slots.row, slots.ordinal, slots.id LIMIT ?
 """
 )
 
-UNFINISHED = _SLOT + "WHERE slots.row < ? AND slots.state != 'delivered' ORDER BY slots.row, slots.ordinal, slots.id"
+UNFINISHED = (
+    _SLOT
+    + f"""
+    WHERE slots.row < ? AND slots.state != 'delivered' AND slots.edition = {EDITION}
+    ORDER BY slots.row, slots.ordinal, slots.id
+"""
+)
 
 _ATTEMPT = """
     SELECT id, slot_id, number, endpoint, model, wire_model, mode, state, estimate_nusd, cost_nusd, charged, intent_at,
@@ -56,9 +80,15 @@ OPEN_ATTEMPTS = _ATTEMPT + "WHERE state IN ('intent', 'waiting') ORDER BY id"
 
 HASHES = "SELECT sha256 FROM slots WHERE form = ? AND sha256 IS NOT NULL"
 
-HIGHEST_ORDINAL = "SELECT MAX(CAST(substr(id, length(form) + 2) AS INTEGER)) FROM slots WHERE form = ?"
+HIGHEST_ORDINAL = f"""
+    SELECT MAX(CAST(substr(id, length(form) + 2) AS INTEGER)) FROM slots
+    WHERE form = ? AND row < ? AND edition = {EDITION}
+"""
 
-SLOT_COUNTS = "SELECT COALESCE(SUM(state = 'delivered'), 0), COALESCE(SUM(state = 'failed'), 0) FROM slots"
+SLOT_COUNTS = f"""
+    SELECT COALESCE(SUM(state = 'delivered'), 0), COALESCE(SUM(state = 'failed'), 0)
+    FROM slots WHERE edition = {EDITION}
+"""
 
 ATTEMPT_SUMS = """
     SELECT COUNT(*),

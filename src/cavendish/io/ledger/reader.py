@@ -57,7 +57,8 @@ class LedgerReader:
         if row is None:
             return None
         attempts = tuple(map(to_attempt, self._db.execute(queries.ATTEMPTS_OF_SLOT, (slot_id,))))
-        return Standing(slot_id, to_slot(row)[1], attempts)
+        slot, outcome = to_slot(row)
+        return Standing(slot_id, outcome, attempts, slot if row[8] else None)
 
     def open_attempts(self) -> list[tuple[Attempt, Slot]]:
         """Attempts without a receipt, with their slots."""
@@ -65,7 +66,7 @@ class LedgerReader:
         return [(a, to_slot(self._db.execute(queries.SLOT, (a.slot_id,)).fetchone())[0]) for a in attempts]
 
     def outcomes(self) -> Iterator[Outcome]:
-        """All outcomes in the order of rows and ordinals, a page at a time."""
+        """The outcomes of what is wanted now, in the order of rows and ordinals, a page at a time."""
         last: tuple[int, int, str] = (-1, -1, "")
         while rows := self._db.execute(queries.OUTCOMES, (*last, PAGE)).fetchall():
             for row in rows:
@@ -82,9 +83,9 @@ class LedgerReader:
         """The sha256 of each picture of a form."""
         return [sha256 for (sha256,) in self._db.execute(queries.HASHES, (form,))]
 
-    def next_ordinal(self, form: str) -> int:
-        """The lowest ordinal of a form above all that were ever begun."""
-        (highest,) = self._db.execute(queries.HIGHEST_ORDINAL, (form,)).fetchone()
+    def next_ordinal(self, form: str, below: int) -> int:
+        """The ordinal that a form's next slot gets when the rows below a number have theirs."""
+        (highest,) = self._db.execute(queries.HIGHEST_ORDINAL, (form, below)).fetchone()
         return 0 if highest is None else highest + 1
 
     def tally(self) -> Tally:

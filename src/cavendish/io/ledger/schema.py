@@ -1,6 +1,7 @@
 """Schema: the tables of a ledger, and how an older file becomes one of today.
 
-``attempts`` and ``slots`` say how things stand, ``events`` (append only) how they came to it. What must never be is
+An ``edition`` is one state of the run's input: a slot that the newest one does not hold is history, bought and kept, but
+counted no more. ``attempts`` and ``slots`` say how things stand, ``events`` (append only) how they came to it. What must never be is
 forbidden by the database itself: two live attempts of one slot, two slots with one file.
 """
 
@@ -16,6 +17,7 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT NOT NULL,
         row INTEGER NOT NULL,
         ordinal INTEGER NOT NULL,
+        edition INTEGER NOT NULL,
         columns TEXT,
         state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'delivered', 'failed')),
         outcome TEXT,

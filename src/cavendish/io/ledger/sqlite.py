@@ -20,7 +20,7 @@ from ...engine.ports import OutOfSpace, Standing, Tally
 from ...model.attempt import Attempt
 from ...model.result import Failure, Outcome, Slot
 from . import queries
-from .entries import Statement, of_attempt, of_event, of_intent, of_outcome
+from .entries import Statement, of_attempt, of_event, of_intent, of_kept, of_outcome
 from .reader import LedgerReader, broken, check_version
 from .schema import MIGRATIONS
 
@@ -67,7 +67,8 @@ class SqliteLedger:
             await asyncio.gather(self._writer, return_exceptions=True)
         await self._do(self._db.close)
         if self._thread is not None:
-            self._thread.shutdown()
+            # It has nothing left to do, and waiting for it to end would hold up the loop.
+            self._thread.shutdown(wait=False)
 
     # --- the port ---------------------------------------------------------------------------------------------------
 
@@ -91,6 +92,10 @@ class SqliteLedger:
         """End a slot without a further attempt."""
         await self._write((of_outcome(outcome),))
 
+    async def keep(self, slot: Slot) -> None:
+        """A slot that was begun before is wanted now, at this place."""
+        await self._write((of_kept(slot),))
+
     async def standing(self, slot_id: str) -> Standing | None:
         """What is known of a slot, ``None`` when it was never begun."""
         return await self._do(lambda: self.reader.standing(slot_id))
@@ -109,9 +114,13 @@ class SqliteLedger:
 
     async def rows_settled(self, rows: int) -> None:
         """All rows below this number have an outcome for each of their slots."""
-        await self.set_meta(SETTLED_ROWS, str(rows))
+        await self._write(((queries.PUT_SETTLED_ROWS, {"rows": str(rows)}),))
 
     # --- for front ends ---------------------------------------------------------------------------------------------
+
+    async def new_edition(self) -> None:
+        """The input may have changed: what it holds is met anew, and what it does not is counted no more."""
+        await self._write(((queries.NEW_EDITION, {}), (queries.PUT_META, {"name": SETTLED_ROWS, "value": "0"})))
 
     async def settled_rows(self) -> int:
         """The number that was last noted by ``rows_settled``."""
