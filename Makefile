@@ -61,7 +61,7 @@ $(READY): pyproject.toml uv.lock | $(UV)
 
 .PHONY: demo
 demo: $(READY) ## Make pictures without a key, with the simulator
-	$(BIN)/python -m cavendish.front.demo
+	$(BIN)/python scripts/demo.py
 
 .PHONY: test
 test: lint types contracts ## Everything a change must pass: lint, types, contracts, tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
@@ -18,11 +19,10 @@ from ..catalog.cards import EndpointCard, Offer
 from ..catalog.resolve import Life
 from ..catalog.tables import model_rows
 from ..config import PROJECT_FILE, read_sources, user_file
-from ..dialects.gemini import read_google_error, read_models
+from ..dialects.gemini import read_models
 from ..io.http.exchange import Timeouts
 from ..model.fault import Fault, FaultKind
 from ..secret import Secret
-from ..wire.message import WireResponse
 from .build import Setup, Workshop
 from .routes import SIMULATOR
 
@@ -54,7 +54,7 @@ class Finding:
 
 async def examine(setup: Setup, *, offline: bool = False) -> list[Finding]:
     """Look at everything. Unless ``offline``, each key asks its endpoint for the list of models: that is free."""
-    found = [*_this_program(), *_files(setup), *_network(setup)]
+    found = await asyncio.to_thread(lambda: [*_this_program(), *_files(setup), *_network(setup)])
     async with Workshop(setup) as workshop:
         for name, card in setup.catalog.endpoints.items():
             if name == SIMULATOR:
@@ -112,20 +112,12 @@ async def _ask(workshop: Workshop, card: EndpointCard, key: Secret, label: str, 
     at = f"{there.base_url} (from {own.origin})" if own.value else there.base_url
     provider = workshop.provider(there, key, Timeouts(connect_s=LOOK_TIMEOUT_S, whole_s=LOOK_TIMEOUT_S))
     answer = await provider.look(f"/{card.options.get('version', 'v1beta')}/models?pageSize={PAGE_SIZE}")
-    fault = answer if isinstance(answer, Fault) else _fault_of(answer)
-    if fault is not None:
-        hint = HINTS.get(fault.kind, "")
-        text = f"key from {origin}, {at}: {fault.kind.value}: {fault.message or fault.reason}"
+    if isinstance(answer, Fault):
+        hint = HINTS.get(answer.kind, "")
+        text = f"key from {origin}, {at}: {answer.kind.value}: {answer.message or answer.reason}"
         return Finding(label, False, text, (hint,) if hint else ())
-    assert isinstance(answer, WireResponse)
     listed, _ = read_models(answer.body)
     return Finding(label, bool(listed), f"key from {origin}, {at}: {_reach(workshop.setup, card, listed)}")
-
-
-def _fault_of(response: WireResponse) -> Fault | None:
-    if response.status < 400:
-        return None
-    return read_google_error(response.body, response.status)
 
 
 def _reach(setup: Setup, card: EndpointCard, listed: tuple[object, ...]) -> str:

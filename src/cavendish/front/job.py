@@ -85,6 +85,7 @@ class Job:
         self._engine: Engine | None = None
         self._lanes: dict[str, tuple[Lane, ...]] = {}
         self._skipped_pictures = 0
+        self._root = order.folder
         self._stopped_early: Fault | None = None
 
     async def run(self) -> Summary:
@@ -96,15 +97,17 @@ class Job:
         order, shop = self._order, self._workshop
         card = RunCard(shop.dice.fresh_id(), order.digest, shop.clock.now())
         started = shop.clock.monotonic()
+        # The program may change its current folder while the run goes on.
+        self._root = root = await asyncio.to_thread(order.folder.absolute)
         with await asyncio.to_thread(claim, order.folder, card, settings=order.digest):
-            async with FolderBlobs(order.folder) as blobs, SqliteLedger(order.folder / LEDGER) as ledger:
+            async with FolderBlobs(root) as blobs, SqliteLedger(root / LEDGER) as ledger:
                 await shop.ready(self._routes)
                 try:
                     stop = await self._work(blobs, ledger)
                 finally:
                     tally = await ledger.tally()
                     facts = self._facts(tally, shop.clock.monotonic() - started)
-                    summary = await asyncio.to_thread(draw, order.folder, tally, facts)
+                    summary = await asyncio.to_thread(draw, root, tally, facts)
                 return replace(summary, facts=replace(facts, stopped=stop)) if stop else summary
 
     def stop(self) -> None:
@@ -126,14 +129,14 @@ class Job:
         start = await self._first_row(ledger)
         await ledger.set_meta(RECIPE, orjson.dumps(order.recipe).decode())
         await ledger.set_meta(TOTAL, "" if order.total is None else str(order.total))
-        self._watch.books = LiveBooks(order.folder, simulated=self._routes.simulated)
+        self._watch.books = LiveBooks(self._root, simulated=self._routes.simulated)
         parts = Parts(ledger, blobs, shop.clock, shop.dice, self._watch)
         self._engine = Engine(parts, lambda slot: self._lanes_for(slot, blobs), order.policy, order.max_cost_nusd)
         if self._stopped_early is not None:
             self._engine.stop(self._stopped_early)
         keeper = asyncio.ensure_future(self._keep_books(ledger))
         try:
-            with await asyncio.to_thread(LedgerReader.open, order.folder / LEDGER) as reader:
+            with await asyncio.to_thread(LedgerReader.open, self._root / LEDGER) as reader:
                 end = await self._engine.run(self._slots(start, reader))
         finally:
             keeper.cancel()
@@ -179,8 +182,8 @@ class Job:
         def rest() -> Iterator[Slot]:
             if start:
                 yield from reader.unfinished_below(start)
-            before = (lambda form: reader.next_ordinal(form, start)) if start else _none_before
-            yield from slots(self._order.wishes(start), Ordinals(before))
+            ordinals = Ordinals(lambda form: reader.next_ordinal(form, start) if start else 0)
+            yield from slots(self._order.wishes(start), ordinals)
 
         stream = rest()
         while piece := await asyncio.to_thread(lambda: list(itertools.islice(stream, READ_AHEAD))):
@@ -197,7 +200,7 @@ class Job:
                 await asyncio.to_thread(self._watch.books.flush)
             else:
                 tally = await ledger.tally()
-                await asyncio.to_thread(draw, self._order.folder, tally, self._facts(tally, 0.0))
+                await asyncio.to_thread(draw, self._root, tally, self._facts(tally, 0.0))
 
     def _facts(self, tally: Tally, duration_s: float) -> RunFacts:
         done = tally.delivered + tally.failed
@@ -221,13 +224,9 @@ class Job:
         return PriceBook.of(standard).list_price(picture.slot.request.size or resolved.card.default_size)
 
 
-def draw(folder: Path, tally: Tally, facts: RunFacts) -> Summary:
+def draw(root: Path, tally: Tally, facts: RunFacts) -> Summary:
     """Draw what a run folder shows from its ledger, and sum it up. Blocks."""
-    with LedgerReader.open(folder / LEDGER) as reader:
+    with LedgerReader.open(root / LEDGER) as reader:
         summary = summarise(reader.outcomes(), tally, facts)
-        write_books(folder, reader.outcomes(), summary)
+        write_books(root, reader.outcomes(), summary)
     return summary
-
-
-def _none_before(_form: str) -> int:
-    return 0

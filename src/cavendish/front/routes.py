@@ -57,6 +57,8 @@ class Routes:
                 self.catalog.resolve(name, endpoint, self.today, self.wish.mode) for endpoint in self.endpoints(name)
             )
             for resolved in found:
+                # A tier that the route does not have is an error now, not when the first call is to leave.
+                self.limits(resolved)
                 self._note(resolved.notices)
             self._known[name] = found
         return self._known[name]

@@ -410,6 +410,7 @@ def test_a_small_run_is_told_in_full(tmp_path):
         "  0002: image_safety (IMAGE_OTHER): no luck; 3 attempts, cost $0.0670",
         "billed $0.1340, and at most $0.0670 for 1 attempt of unknown fate; no price is known for 2 attempts",
         "30 s, 2.0 pictures a minute",
+        f"see {tmp_path / 'index.html'}",
         "",
         f"hint: 2 pictures left; cavendish resume {tmp_path}",
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 from typing import Annotated
@@ -24,6 +23,8 @@ def sim(
     Profiles: demo, fast, google-tier1, google-tier2, google-tier3, apiyi. Point any program at it with
     GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8080 and any key. The header X-Cavendish-Sim asks for a fault.
     """
+    import asyncio
+
     from ...sim.server import SimServer, serve
 
     def ready(server: SimServer) -> None:

@@ -125,7 +125,7 @@ def summarise(outcomes: Iterable[Outcome], tally: Tally, facts: RunFacts) -> Sum
         failed=count.failed,
         billed_nusd=tally.billed_nusd,
         unknown_nusd=tally.unknown_nusd,
-        unknown_attempts=tally.unknown_attempts,
+        unknown_attempts=tally.unknown_attempts + tally.in_flight,
         unpriced_attempts=tally.unpriced_attempts,
         saved_nusd=count.saved_nusd(),
         routes={name: RouteSum(count.pictures[name], count.cost[name]) for name in count.pictures},

@@ -10,8 +10,9 @@ from yarl import URL
 from ...catalog.cards import EndpointCard
 from ...engine.ports import Answer, Clock
 from ...errors import ConfigError
-from ...model.call import Call, Done, Fetch, Reply
+from ...model.call import Call, Done, Fetch, Open, Reply
 from ...model.fault import Charged, Fault, FaultKind
+from ...model.request import ImageRequest
 from ...secret import Secret
 from ...wire.blobs import DEFAULT_LIMITS, Limits
 from ...wire.dialect import Dialect
@@ -26,6 +27,8 @@ TIMEOUT_HEADER = "timeout_header"
 """The option of an endpoint that names a header for our time-out in whole seconds (Google: ``X-Server-Timeout``)."""
 
 LOOK_LIMITS = Limits(blobs=0)
+_ANY = Open(ImageRequest((), ""))
+"""The call under which a dialect reads an error that no call led to."""
 
 _REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "x-oneapi-request-id", "apim-request-id", "cf-ray")
 _KEY = re.compile(r"[!-~]*")
@@ -81,14 +84,21 @@ class HttpProvider:
         return Answer(reply, latency_s, _request_id(arrived.response))
 
     async def look(self, path: str) -> WireResponse | Fault:
-        """A plain GET below the endpoint's address, with the key: what models it lists, and whether the key is good."""
+        """A plain GET below the endpoint's address, with the key: what models it lists, and whether the key is good.
+
+        An error is read by the dialect.
+        """
         request = WireRequest("GET", path)
         store = MemoryBlobs()
         exchange = Exchange(self._session, store, self._stamp, self._timeouts, LOOK_LIMITS)
         arrived = await exchange.run(self._url(request), request, lambda: store.new_blob(""))
         if arrived.response is None or arrived.fault is not None:
             return self._safe(arrived.fault or Fault(FaultKind.MALFORMED, "there was no answer"))
-        return arrived.response
+        if arrived.response.status < 400:
+            return arrived.response
+        refused = self._dialect.read_reply(arrived.response, _ANY)
+        unread = Fault(FaultKind.MALFORMED, "the error cannot be read", status=arrived.response.status)
+        return self._safe(refused if isinstance(refused, Fault) else unread)
 
     async def _exchange(self, call: Call, attempt_id: str) -> Arrived:
         try:

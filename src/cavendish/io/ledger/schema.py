@@ -1,8 +1,8 @@
 """Schema: the tables of a ledger, and how an older file becomes one of today.
 
-An ``edition`` is one state of the run's input: a slot that the newest one does not hold is history, bought and kept, but
-counted no more. ``attempts`` and ``slots`` say how things stand, ``events`` (append only) how they came to it. What must never be is
-forbidden by the database itself: two live attempts of one slot, two slots with one file.
+``attempts`` and ``slots`` say how things stand, ``events`` (append only) how they came to it. An ``edition`` is one
+state of the run's input: a slot that the newest one does not hold is history, bought and kept, but counted no more.
+What must never be is forbidden by the database itself: two live attempts of one slot, two slots with one file.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""``models``, ``price``, ``plan``, ``doctor``, ``config show`` and ``sim``."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+KEY = "AIza-a-key-that-must-not-be-seen"
+
+
+def test_models_says_where_and_how_long(sim, cavendish):
+    text = cavendish("models").out
+    assert re.search(r"nano-banana-2 +google +gemini-3.1-flash-image .*retired.*gemini-nano-banana-2.1", text)
+    assert re.search(r"nano-banana-2 +apiyi +gemini-3.1-flash-image .*current", text)
+    listed = cavendish("models", "--via", "apiyi", "--json").json
+    assert {row["endpoint"] for row in listed} == {"apiyi"}
+    assert cavendish("models", "--via", "nowhere").code == 2
+
+
+def test_prices_have_a_source_and_a_date(sim, cavendish):
+    rows = cavendish("price", "nano-banana-2", "--size", "4K", "--json").json
+    assert {(row["endpoint"], row["mode"]): row["list_nusd"] for row in rows} == {
+        ("google", "standard"): 151_000_000,
+        ("google", "batch"): 76_000_000,
+        ("apiyi", "per_request"): 55_000_000,
+        ("apiyi", "tokens"): 54_400_000,
+    }
+    assert all(row["source"] and row["as_of"] for row in rows)
+    assert "$0.60" in cavendish("price", "nano-banana-2", "--size", "4K", "-n", 4).out
+    assert cavendish("price", "nano-bananna").code == 2
+    assert cavendish("price", "nano-banana-2", "--size", "9K").code == 2
+
+
+def test_plan_is_the_arithmetic_of_the_quota(sim, cavendish):
+    plan = cavendish("plan", "a kite", "-n", 100, "-m", "nano-banana-2", "--rpm", 10, "--json").json
+    # Ten at once, ten more each minute: the last leaves after nine minutes, and takes 12.5 s.
+    assert plan["seconds"] == 9 * 60 + 12.5
+    assert plan["cost"] == pytest.approx(100 * 0.0672, rel=0.1)
+    text = cavendish("plan", "a kite", "-n", 100, "-m", "nano-banana-2", "--tier", "tier1").err
+    assert "9 min 12 s" in text
+    assert sim.calls == 0
+
+
+def test_plan_of_a_batch_leaves_out_what_is_there(sim, cavendish, tmp_path):
+    (tmp_path / "p.csv").write_text("prompt,n\na kite,2\na fox,3\n")
+    assert cavendish("plan", "p.csv", "--json").json["pictures"] == 5
+    cavendish("batch", "p.csv", "-o", "run")
+    plan = cavendish("plan", "p.csv", "-o", "run", "--json").json
+    assert (plan["pictures"], plan["kept"]) == (0, 5)
+
+
+def test_doctor_without_keys_finds_nothing_wrong(sim, cavendish):
+    ran = cavendish("doctor")
+    assert ran.code == 0
+    assert "no key" in ran.out
+
+
+def test_doctor_asks_each_key_what_it_can_reach(sim, cavendish, monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", sim.url)
+    ran = cavendish("doctor")
+    assert ran.code == 0, ran.out
+    assert "from $GEMINI_API_KEY" in ran.out
+    assert "gemini-nano-banana-2.1" in ran.out
+    assert KEY not in ran.out + ran.err
+    monkeypatch.setenv("GEMINI_API_KEY", "wrong-key")
+    wrong = cavendish("doctor", "--json")
+    assert wrong.code == 1
+    found = [finding for finding in wrong.json if finding["ok"] is False]
+    assert [finding["what"] for finding in found] == ["google"]
+    assert "bad_key" in found[0]["text"]
+    assert found[0]["hints"]
+
+
+def test_doctor_where_nobody_answers(cavendish, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
+    ran = cavendish("doctor")
+    assert ran.code == 1
+    assert "WRONG" in ran.out
+    assert cavendish("doctor", "--offline").code == 0
+
+
+def test_config_show_says_where_from_and_hides_keys(sim, cavendish, monkeypatch, tmp_path):
+    (tmp_path / "cavendish.toml").write_text('size = "2K"\n')
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("CAVENDISH_CONCURRENCY", "7")
+    ran = cavendish("config", "show")
+    assert ran.code == 0
+    assert re.search(r"size +2K +\S*cavendish.toml", ran.out)
+    assert re.search(r"concurrency +7 +\$CAVENDISH_CONCURRENCY", ran.out)
+    assert re.search(r"endpoints.google.api_key .*\$GEMINI_API_KEY", ran.out)
+    assert KEY not in ran.out + ran.err
+    assert {entry["name"] for entry in cavendish("config", "show", "--json").json} >= {"size", "timeout", "max_cost"}
+
+
+def test_the_settings_of_a_file_hold_for_generate(sim, cavendish, tmp_path):
+    (tmp_path / "cavendish.toml").write_text('size = "4K"\naspect_ratio = "16:9"\nmodel = "nano-banana-pro"\n')
+    entry = cavendish("generate", "a kite", "-o", "out", "--json").json["pictures"][0]
+    assert (entry["size"], entry["aspect_ratio"], entry["model"]) == ("4K", "16:9", "gemini-3-pro-image")
+
+
+def test_sim_serves_until_ctrl_c(tmp_path):
+    command = [sys.executable, "-m", "cavendish", "sim", "--port", "0", "--profile", "fast"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=dict(os.environ)) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with urllib.request.urlopen(f"{url}/stats") as reply:
+            assert json.load(reply)["requests"] == 0
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_sim_on_a_port_that_is_taken(sim, cavendish):
+    port = sim.url.rpartition(":")[2]
+    ran = cavendish("sim", "--port", port)
+    assert (ran.code, "in use" in ran.err) == (2, True)
+    assert cavendish("sim", "--profile", "none").code == 2
+
+
+def test_version_and_help(cavendish):
+    assert cavendish("--version").out.startswith("cavendish ")
+    assert "generate" in cavendish("--help").out
+    assert cavendish().code == 2
