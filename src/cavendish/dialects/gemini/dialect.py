@@ -24,8 +24,9 @@ class GeminiDialect:
     ``imageConfig`` or as its newer form ``responseFormat``; both are read. There are no stored jobs, so a ``Poll`` or
     ``Cancel`` cannot be written (``ValueError``), and is never read.
 
-    Whether a call was billed: an error status was not; an answer without a picture was not when it says so or wrote
-    nothing, else that is the endpoint's rule (unknown); a line that broke, or a proxy's 5xx, is unknown.
+    Whether a call was billed: an error status was not; an answer without a picture was when it counts tokens that the
+    model wrote, unless it says that it is not charged; a line that broke, or a proxy's 5xx, is unknown. Endpoints with
+    other rules have them in their pricing.
     """
 
     version: Version = "v1beta"

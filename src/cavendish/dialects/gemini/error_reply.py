@@ -1,7 +1,7 @@
 """Errors, written: a fault as Google's envelope.
 
-Where the envelope alone would read as another fault (a spent budget, a line that broke upstream), an ErrorInfo of the
-domain ``cavendish`` says what it was; other clients pass such a detail over.
+Where the envelope alone would read as another fault (a spent budget, a line that broke upstream, a wait for the whole
+key), an ErrorInfo of the domain ``cavendish`` says what it was; other clients pass such a detail over.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .statuses import HTTP_OF, NATURAL, WORD_OF
 from .waits import write_wait
 
 _INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
+_TOLD: Final = ("kind", "charged", "scope", "limit", "limit_value")
 _KEY_REASONS: Final = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
 _UNKNOWN_NAME: Final = re.compile(r"Unknown name \".{1,200}?\"(?: at '([^'\n]{1,500})')?: Cannot find field\.")
 
@@ -95,8 +96,8 @@ def _violations(message: str) -> list[dict[str, str]]:
 def _is_told(fault: Fault, error: dict[str, Any]) -> bool:
     """Whether the envelope reads as the fault that it was made of."""
     read = read_google_error(error, error["code"])
-    same_kind = read.kind is fault.kind and read.charged is fault.charged
-    return same_kind and (not fault.reason or read.reason == fault.reason)
+    same_reason = not fault.reason or read.reason == fault.reason
+    return same_reason and all(getattr(read, name) == getattr(fault, name) for name in _TOLD)
 
 
 def _our_info(fault: Fault) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -44,9 +43,5 @@ def _until(moment: str, headers: Headers) -> float | None:
 
 def write_wait(wait_s: float) -> dict[str, str]:
     """RetryInfo; a proto3 duration has at most nine digits after the point."""
-    digits = format(Decimal(repr(wait_s)).quantize(Decimal("1e-9")), "f")
-    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{_shortened(digits)}s"}
-
-
-def _shortened(digits: str) -> str:
-    return digits.rstrip("0").rstrip(".") or "0"
+    digits = f"{wait_s:.9f}".rstrip("0").rstrip(".")
+    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{digits}s"}
