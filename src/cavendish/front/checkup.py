@@ -21,8 +21,9 @@ from ..catalog.tables import model_rows
 from ..config import PROJECT_FILE, read_sources, user_file
 from ..dialects.gemini import read_models
 from ..io.http.exchange import Timeouts
-from ..model.fault import Fault, FaultKind
+from ..model.fault import Fault
 from ..secret import Secret
+from .advice import ADVICE
 from .build import Setup, Workshop
 from .routes import SIMULATOR
 
@@ -31,15 +32,6 @@ PAGE_SIZE = 1000
 LOW_DISK_BYTES = 1024**3
 """About fifty 4K pictures: little enough to say so."""
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
-
-HINTS = {
-    FaultKind.BAD_KEY: "make a new key where the provider gives them, and set it anew",
-    FaultKind.FORBIDDEN: "the key may be restricted to other services or places; look at its restrictions",
-    FaultKind.NO_CREDIT: "add credit to the account of this key",
-    FaultKind.NO_QUOTA: "the key's plan has no quota for this; look at the provider's page of limits",
-    FaultKind.CONNECT: "is there a network, a proxy or a firewall between? see HTTPS_PROXY and SSL_CERT_FILE",
-    FaultKind.MODEL_NOT_FOUND: "does the base URL point at the provider's API?",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +105,7 @@ async def _ask(workshop: Workshop, card: EndpointCard, key: Secret, label: str, 
     provider = workshop.provider(there, key, Timeouts(connect_s=LOOK_TIMEOUT_S, whole_s=LOOK_TIMEOUT_S))
     answer = await provider.look(f"/{card.options.get('version', 'v1beta')}/models?pageSize={PAGE_SIZE}")
     if isinstance(answer, Fault):
-        hint = HINTS.get(answer.kind, "")
+        hint = ADVICE.get(answer.kind, "")
         text = f"key from {origin}, {at}: {answer.kind.value}: {answer.message or answer.reason}"
         return Finding(label, False, text, (hint,) if hint else ())
     listed, _ = read_models(answer.body)

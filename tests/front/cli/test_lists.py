@@ -41,7 +41,7 @@ def test_plan_is_the_arithmetic_of_the_quota(sim, cavendish):
     # Ten at once, ten more each minute: the last leaves after nine minutes, and takes 12.5 s.
     assert plan["seconds"] == 9 * 60 + 12.5
     assert plan["cost"] == pytest.approx(100 * 0.0672, rel=0.1)
-    text = cavendish("plan", "a kite", "-n", 100, "-m", "nano-banana-2", "--tier", "tier1").err
+    text = cavendish("plan", "a kite", "-n", 100, "-m", "nano-banana-2", "--tier", "tier1").out
     assert "9 min 12 s" in text
     assert sim.calls == 0
 

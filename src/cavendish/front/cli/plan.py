@@ -48,7 +48,7 @@ def plan(
     from ..rows.template import parse_grid
     from . import voice
     from .setting import RunFlags, setup_for
-    from .work import Manner, tell_forecast
+    from .work import tell_forecast
 
     flags = RunFlags(via, tier, rpm, mode, concurrency)
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
@@ -65,5 +65,5 @@ def plan(
         requests = [asked(routes, what, {**fields, "model": name}, references) for name in names]
         order = order_prompts(setup, routes, requests, run)
     voice.notices((*setup.settings.notices, *routes.notices.values()))
-    tell_forecast(forecast(routes, order), Manner(json=as_json))
+    tell_forecast(forecast(routes, order), as_json=as_json)
     return Exit.ALL

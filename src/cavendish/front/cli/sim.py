@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ...errors import ConfigError
+from . import options as o
+from . import voice
 from .voice import Exit, say
 
 
@@ -17,6 +19,7 @@ def sim(
     profile: Annotated[str, typer.Option(help="Name or path of a .toml file.")] = "demo",
     seed: Annotated[int, typer.Option(help="Same seed, same faults.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    as_json: o.Json = False,
 ) -> int:
     """A simulated Gemini API on a port: quotas, latency, refusals and faults by profile, and a page of what it billed.
 
@@ -28,7 +31,10 @@ def sim(
     from ...sim.server import SimServer, serve
 
     def ready(server: SimServer) -> None:
-        print(server.url, flush=True)
+        if as_json:
+            voice.data({"url": server.url, "profile": profile, "seed": seed})
+        else:
+            print(server.url, flush=True)
         say(f"simulating {profile} at {server.url} (page: {server.url}/, sums: {server.url}/stats); Ctrl-C ends it")
 
     try:

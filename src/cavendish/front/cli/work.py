@@ -18,6 +18,7 @@ from ...io.ledger.reader import LedgerReader
 from ...model.fault import FaultKind
 from ...model.money import NUSD_PER_USD
 from ...model.result import Picture
+from ..advice import ADVICE
 from ..build import Setup, Workshop
 from ..folder.entries import failure_entry, metadata_entry
 from ..folder.summary import Summary, duration, money, plural
@@ -52,7 +53,7 @@ def work(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Exit:
     if routes.simulated:
         say(_simulated(routes))
     if manner.dry_run:
-        tell_forecast(forecast(routes, order), manner)
+        tell_forecast(forecast(routes, order), as_json=manner.json)
         return Exit.ALL
     if not _agreed(routes, order, manner):
         say("nothing was done")
@@ -80,30 +81,34 @@ def _agreed(routes: Routes, order: Order, manner: Manner) -> bool:
     expected = forecast(routes, order)
     if expected.cost_nusd is not None and expected.cost_nusd <= ASK_ABOVE_NUSD:
         return True
-    tell_forecast(expected, Manner())
+    for line in _forecast_lines(expected):
+        say(line)
     say("go on? [y/N] ")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def tell_forecast(expected: Forecast, manner: Manner) -> None:
-    """What it will cost and take: on stdout for programs, else on stderr."""
-    if manner.json:
+def tell_forecast(expected: Forecast, *, as_json: bool) -> None:
+    """What it will cost and take, on stdout."""
+    if as_json:
         voice.data(expected.to_json())
-        return
+    else:
+        print("\n".join(_forecast_lines(expected)))
+
+
+def _forecast_lines(expected: Forecast) -> Iterator[str]:
     kept = f" ({expected.kept:,} more are there already)" if expected.kept else ""
-    say(f"{plural(expected.pictures, 'picture')} to make{kept}")
+    yield f"{plural(expected.pictures, 'picture')} to make{kept}"
     for share in expected.shares:
         route, limits = share.resolved.route, share.limits
         cost = "unknown" if share.cost_nusd is None else f"about {money(share.cost_nusd)}"
         rate = f", {limits.requests_per_minute} requests a minute" if limits.requests_per_minute else ""
         keys = f", {share.keys} keys" if share.keys > 1 else ""
-        say(f"  {route} ({route.mode}): {share.pictures:,}, cost {cost}{rate}{keys}")
-    say(f"cost: {'unknown' if expected.cost_nusd is None else f'about {money(expected.cost_nusd)}'}")
+        yield f"  {route}: {share.pictures:,}, cost {cost}{rate}{keys}"
+    yield f"cost: {'unknown' if expected.cost_nusd is None else f'about {money(expected.cost_nusd)}'}"
     end = expected.finish
     bound = f", bound by {end.bound_by.replace('_', ' ')}" if end.bound_by else ""
-    say(
-        f"time: {'never: a limit allows no picture' if end.seconds == inf else f'about {duration(end.seconds)}'}{bound}"
-    )
+    when = "never: a limit allows no picture" if end.seconds == inf else f"about {duration(end.seconds)}"
+    yield f"time: {when}{bound}"
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -171,6 +176,9 @@ def _report(summary: Summary, order: Order, routes: Routes, manner: Manner) -> N
             print(path)
     if not manner.quiet:
         say(summary.text(paths=False))
+        stopped = summary.facts.stopped
+        if stopped is not None and (advice := ADVICE.get(stopped.kind)):
+            say(f"hint: {advice}")
     sheet = order.folder / "index.html"
     if manner.open and sheet.is_file():
         webbrowser.open(sheet.resolve().as_uri())
