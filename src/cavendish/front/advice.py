@@ -9,14 +9,14 @@ from ..model.fault import FaultKind
 
 ADVICE: Mapping[FaultKind, str] = MappingProxyType(
     {
-        FaultKind.BAD_KEY: "make a new key where the provider gives them, and set it anew; cavendish doctor looks at it",
+        FaultKind.BAD_KEY: "make a new key where the provider gives them, and set it anew; see cavendish doctor",
         FaultKind.FORBIDDEN: "the key may be restricted to other services or places: look at its restrictions",
         FaultKind.NO_CREDIT: "add credit to the account of this key",
         FaultKind.NO_QUOTA: "the key's plan has no quota for this model: look at the provider's page of limits",
-        FaultKind.DAY_QUOTA: "the day's quota is renewed at the provider's midnight; --max-wait lets the run wait for it",
+        FaultKind.DAY_QUOTA: "the day's quota is renewed at the provider's midnight; --max-wait waits for it",
         FaultKind.SPEND_LIMIT: "the provider's limit of spending is reached: wait, or raise it at the provider",
         FaultKind.CONNECT: "is there a network, a proxy or a firewall between? see HTTPS_PROXY and SSL_CERT_FILE",
-        FaultKind.MODEL_NOT_FOUND: "cavendish models lists what there is; does the base URL point at the provider's API?",
+        FaultKind.MODEL_NOT_FOUND: "see cavendish models; does the base URL point at the provider's API?",
         FaultKind.BUDGET: "a higher cap lets it go on: --max-cost",
         FaultKind.DISK_FULL: "make room; everything that arrived is kept",
     }

@@ -105,6 +105,23 @@ def test_searches(grounding, written):
     assert write_body(request, "imageConfig")["tools"] == [{"googleSearch": written}]
 
 
+def test_what_is_searched_is_said_by_the_request_and_how_by_its_extras():
+    tools = [{"urlContext": {}}, {"googleSearch": {"timeRangeFilter": {}, "searchTypes": {"imageSearch": {}}}}]
+    request = ImageRequest.of("kite", MODEL, grounding=("web",), extra={"tools": tools})
+    assert write_body(request, "imageConfig")["tools"] == [
+        {"urlContext": {}},
+        {"googleSearch": {"timeRangeFilter": {}}},
+    ]
+    untold = request.having(grounding=())
+    assert write_body(untold, "imageConfig")["tools"] == tools
+
+
+def test_two_searches_are_one():
+    searches = [{"googleSearch": {"searchTypes": {"imageSearch": {}}}}, {"googleSearch": {}}]
+    request = read_body({**PLAIN, "tools": searches}, "m")
+    assert request == ImageRequest.of("x", "m", grounding=("web", "image"))
+
+
 @pytest.mark.parametrize(
     "dialect, stream, path, query",
     [
@@ -229,6 +246,8 @@ REFUSED = [
         },
         "Invalid value at 'contents[0].parts[0].thought_signature' (TYPE_BYTES)",
     ),
+    ({"labels": {"a": [float("nan")]}}, "A number is not finite."),
+    ({"generationConfig": {"logprobs": float("inf")}}, "Invalid value at 'generation_config.logprobs' (TYPE_INT32)"),
     ({"systemInstruction": {"parts": [{"fileData": {"fileUri": "https://x.example"}}]}}, "only text is supported"),
     ({"generationConfig": {"responseModalities": ["AUDIO"]}}, "response modalities (AUDIO) is not supported"),
     ({"labels": {"a": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAI="}}, "where none is expected"),
@@ -242,6 +261,10 @@ def test_what_google_refuses_is_refused_in_its_words(members, message):
     assert isinstance(fault, Fault)
     assert (fault.kind, fault.status, fault.reason) == (FaultKind.INVALID_REQUEST, 400, "INVALID_ARGUMENT")
     assert message in fault.message
+
+
+def test_a_model_may_be_named_with_its_prefix():
+    assert read_body(PLAIN, "models/m") == ImageRequest.of("x", "m")
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 5, True])
@@ -282,7 +305,7 @@ def test_count_tokens_is_asked_about_contents_or_a_request(body):
 
 
 def test_every_case_says_where_it_is_from():
-    for name in ("requests", "pictures", "refusals", "errors"):
+    for name in ("requests", "pictures", "refusals", "errors", "streams"):
         table = load(name)
         assert len({case["name"] for case in table}) == len(table)
         assert all(case["source"] and case["date"].startswith("202") and "verified" in case for case in table)

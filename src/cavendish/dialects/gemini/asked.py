@@ -7,6 +7,7 @@ model can do is not judged here.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
@@ -30,6 +31,7 @@ _RATIO_WORDS: Final = {
     "ONE": 1, "TWO": 2, "THREE": 3, "FOUR": 4, "FIVE": 5, "EIGHT": 8, "NINE": 9, "SIXTEEN": 16, "TWENTY_ONE": 21,
 }  # fmt: skip
 _SIZE_WORDS: Final = {"FIVE_TWELVE": "512", "ONE_K": "1K", "TWO_K": "2K", "FOUR_K": "4K"}
+_SEARCHES: Final[tuple[Grounding, ...]] = ("web", "image")
 _SAID_HERE: Final = ("contents", "model", "systemInstruction", "generationConfig", "tools")
 _SAID_IN_GENERATION: Final = (
     "responseModalities", "imageConfig", "responseFormat", "thinkingConfig", "temperature", "seed", "candidateCount",
@@ -74,8 +76,7 @@ def _read(body: Mapping[str, Any], model: str) -> ImageRequest:
     thinking = mapping(generation, "thinkingConfig")
     level = text(thinking, "thinkingLevel").strip().lower()
     extra = _extra(body, generation)
-    if any(isinstance(value, Spilled) for value in _leaves(extra)):
-        raise Unreadable("Base64 data stands where none is expected.")
+    _check_passed_on(extra)
     return ImageRequest(
         turns=tuple(_turn(content, i) for i, content in enumerate(entries_of(body.get("contents")))),
         model=model.removeprefix("models/"),
@@ -178,23 +179,17 @@ def _modalities(generation: Mapping[str, Any]) -> tuple[Modality, ...] | None:
     return cast("tuple[Modality, ...]", tuple(words)) or None
 
 
-def _search(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The first search tool."""
-    tools = entries_of(body.get("tools"))
-    return next((tool["googleSearch"] for tool in tools if "googleSearch" in tool), None)
-
-
 def _grounding(body: Mapping[str, Any]) -> tuple[Grounding, ...]:
-    search = _search(body)
-    if search is None:
-        return ()
-    types = mapping(search, "searchTypes")
-    asked: list[Grounding] = []
-    if "webSearch" in types or not types:
-        asked.append("web")
-    if "imageSearch" in types:
-        asked.append("image")
-    return tuple(asked)
+    """What is searched, by all search tools together."""
+    asked: set[Grounding] = set()
+    for tool in entries_of(body.get("tools")):
+        if "googleSearch" in tool:
+            types = mapping(tool["googleSearch"], "searchTypes")
+            if "webSearch" in types or not types:
+                asked.add("web")
+            if "imageSearch" in types:
+                asked.add("image")
+    return tuple(kind for kind in _SEARCHES if kind in asked)
 
 
 def _extra(body: Mapping[str, Any], generation: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,6 +203,15 @@ def _extra(body: Mapping[str, Any], generation: Mapping[str, Any]) -> dict[str, 
     }
     tools = [rest for tool in _tools(body) if (rest := tool)]
     return {**extra, **({"generationConfig": further} if further else {}), **({"tools": tools} if tools else {})}
+
+
+def _check_passed_on(extra: Mapping[str, Any]) -> None:
+    """What is passed on without a look must be such that it can be: Python reads NaN as JSON, but it is none."""
+    for value in _leaves(extra):
+        if isinstance(value, Spilled):
+            raise Unreadable("Base64 data stands where none is expected.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Unreadable("Invalid JSON payload received. A number is not finite.")
 
 
 _NOTHING: Final[tuple[Any, ...]] = (None, [], {})
@@ -231,15 +235,11 @@ _READ: Final = {
 
 
 def _tools(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tools without what ``grounding`` says of the first search."""
-    ours = _search(body)
+    """The tools without what ``grounding`` says of the searches."""
     for tool in entries_of(body.get("tools")):
-        if ours is not None and tool.get("googleSearch") is ours:
-            rest = {name: value for name, value in ours.items() if name != "searchTypes"}
-            others = {name: value for name, value in tool.items() if name != "googleSearch"}
-            yield {**({"googleSearch": rest} if rest else {}), **others}
-        else:
-            yield dict(tool)
+        rest = {name: value for name, value in _object(tool.get("googleSearch")).items() if name != "searchTypes"}
+        others = {name: value for name, value in tool.items() if name != "googleSearch"}
+        yield {**({"googleSearch": rest} if rest else {}), **others}
 
 
 def _object(value: Any) -> Mapping[str, Any]:

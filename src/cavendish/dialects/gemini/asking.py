@@ -90,8 +90,9 @@ def _tools(request: ImageRequest, further: Any) -> list[Any]:
     if request.grounding != ("web",):
         search["searchTypes"] = {_SEARCHES[kind]: {} for kind in request.grounding}
     for i, tool in enumerate(tools):
-        if mapping(tool, "googleSearch"):
-            tools[i] = _laid_over(tool, {"googleSearch": search})
+        if further_search := mapping(tool, "googleSearch"):
+            how = {name: value for name, value in further_search.items() if name != "searchTypes"}
+            tools[i] = {**tool, "googleSearch": {**how, **search}}
             return tools
     return [{"googleSearch": search}, *tools]
 

@@ -26,7 +26,7 @@ Images = Annotated[
 Thinking = Annotated[str | None, typer.Option(help="minimal or high, for models that think.")]
 Thoughts = Annotated[bool, typer.Option("--include-thoughts", help="Have thoughts sent along; kept as extras.")]
 Modalities = Annotated[str | None, typer.Option(help="IMAGE (the default) or TEXT,IMAGE.")]
-Grounding = Annotated[str | None, typer.Option(help="Search first: web, image or both with a comma.")]
+Grounding = Annotated[str | None, typer.Option("--search", help="Search first: web, image or both with a comma.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the first picture; each further one gets its own.")]
 Temperature = Annotated[float | None, typer.Option(help="Sampling temperature.")]
 System = Annotated[str | None, typer.Option(help="System instruction.")]

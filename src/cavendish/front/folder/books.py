@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -43,7 +43,7 @@ def write_books(root: Path, outcomes: Iterable[Outcome], summary: Summary) -> Wr
         failures = stack.enter_context(replacing(root / FAILURES))
         sheet = _Sheet(root, summary)
         books = _Books(metadata, failures, simulated=summary.facts.simulated)
-        for outcome, source in in_order(outcomes, _source_of(root, summary)):
+        for outcome, source in _with_sources(root, summary, outcomes):
             books.add(outcome)
             sheet.add(outcome, source)
         pages = sheet.close()
@@ -54,12 +54,12 @@ def write_books(root: Path, outcomes: Iterable[Outcome], summary: Summary) -> Wr
     return Written(books.pictures, books.failures, pages)
 
 
-def _source_of(root: Path, summary: Summary) -> Callable[[Outcome], str]:
-    """What the sheet shows for a picture: itself or its thumb."""
+def _with_sources(root: Path, summary: Summary, outcomes: Iterable[Outcome]) -> Iterable[tuple[Outcome, str]]:
+    """Each outcome with what the sheet shows for it: the picture itself or its thumb, made on the way."""
     if not FEW_PICTURES < summary.delivered <= MANY_PICTURES:
-        return lambda outcome: outcome.blob.ref if isinstance(outcome, Picture) else ""
+        return ((outcome, outcome.blob.ref if isinstance(outcome, Picture) else "") for outcome in outcomes)
     thumbs = Thumbs(root)
-    return lambda outcome: thumbs.ensure(outcome) if isinstance(outcome, Picture) else ""
+    return in_order(outcomes, lambda outcome: thumbs.ensure(outcome) if isinstance(outcome, Picture) else "")
 
 
 def _sweep(root: Path) -> None:

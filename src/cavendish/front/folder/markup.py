@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 SECTION = re.compile(r"^<!-- section: (\w+) -->\n", re.MULTILINE)
 PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+SPECIAL = re.compile(r"[&<>\"'\ud800-\udfff]")
 BEYOND_UNICODE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -25,8 +26,11 @@ def escaped(value: object) -> Html:
     """The value as HTML text or as the value of a quoted attribute."""
     if isinstance(value, Html):
         return value
+    text = str(value)
+    if not SPECIAL.search(text):  # most are plain words, and a large run's sheets have tens of millions
+        return Html(text)
     # Lone surrogates, which JSON can bring, have no UTF-8.
-    return Html(html.escape(BEYOND_UNICODE.sub("\ufffd", str(value)), quote=True))
+    return Html(html.escape(BEYOND_UNICODE.sub("\ufffd", text), quote=True))
 
 
 def element(name: str, content: object, **attributes: str) -> Html:
