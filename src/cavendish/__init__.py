@@ -25,13 +25,14 @@ if TYPE_CHECKING:
         RunStopped,
         ShortfallError,
     )
-    from .front.client import AsyncClient, PictureStream
+    from .front.client import AsyncClient
     from .front.outcome import Failure, Picture, Result
+    from .front.stream import PictureStream
     from .front.sync import Client
 
 _PLACES = {
     "AsyncClient": "front.client",
-    "PictureStream": "front.client",
+    "PictureStream": "front.stream",
     "Client": "front.sync",
     "Failure": "front.outcome",
     "Picture": "front.outcome",

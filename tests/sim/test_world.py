@@ -12,6 +12,8 @@ from cavendish.io.blobs.memory import MemoryBlobs
 from cavendish.model.call import Done, Fetch, Open
 from cavendish.model.fault import Charged, Fault, FaultKind
 from cavendish.model.request import Image, ImageRequest
+from cavendish.model.result import Slot
+from cavendish.plan.estimate import PriceBook
 from cavendish.sim.loop import VirtualClock, run_virtual
 from cavendish.sim.provider import SimProvider
 from cavendish.sim.shelves import MemoryShelf
@@ -171,6 +173,22 @@ def test_a_url_is_fetched():
     assert run_virtual(main()) == (64, 64)
 
 
+def test_a_fetched_picture_joins_the_reply_that_named_it():
+    """After a crash it is adopted with its usage: the bill is for the call that was asked first."""
+    world = World()
+
+    async def main():
+        asked = (await world.ask("kite [sim:url]")).reply
+        assert isinstance(asked, Done)
+        await world.provider.call(Fetch(asked.pictures[0].uri or ""), "a1")
+        recorded = (await world.blobs.recorded())["a1"]
+        assert isinstance(recorded, Done)
+        assert recorded.usage == asked.usage
+        assert recorded.pictures[0].blob
+
+    run_virtual(main())
+
+
 def test_who_hangs_up_is_billed_all_the_same():
     world = World()
 
@@ -230,6 +248,25 @@ def test_the_catalog_s_own_models():
     assert isinstance(answer.reply, Done)
     assert answer.reply.usage.output_image_tokens == 1680
     assert provider.billed_nusd > 50_000_000
+
+
+@pytest.mark.parametrize("offer", load().offers_at("google"), ids=lambda offer: offer.model)
+def test_what_is_billed_is_on_average_no_more_than_was_expected(offer):
+    """Caps and forecasts go by the estimate, and a call of unknown fate counts as one."""
+    catalog = load()
+    card = catalog.models[offer.model]
+    provider = open_world("fast", GeminiDialect(), VirtualClock(), MemoryBlobs(), seed=1)
+    request = ImageRequest.of("a red kite over a green hill [sim:none]", card.id)
+    expected = PriceBook(card, offer.prices["standard"]).estimate(Slot("a.0", "1", 0, 0, request))
+    call = Open(request.having(model=offer.wire_id))
+
+    async def main():
+        for number in range(100):
+            await provider.call(call, f"a{number}")
+
+    run_virtual(main())
+    assert expected
+    assert 0.85 * expected <= provider.billed_nusd / 100 <= expected
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,11 @@ class Host(Protocol):
     """The run, as a flight sees it."""
 
     @property
+    def halted(self) -> bool:
+        """Whether no call may leave any more."""
+        ...
+
+    @property
     def budget(self) -> Budget:
         """The run's cap."""
         ...
@@ -71,6 +76,7 @@ class Landing:
 
 
 DISK_FULL = Fault(FaultKind.DISK_FULL, "no room left where the pictures are written", Charged.UNKNOWN)
+GIVEN_UP = Fault(FaultKind.CANCELLED, "given up before its answer came", Charged.UNKNOWN)
 
 
 class Flight:
@@ -87,29 +93,48 @@ class Flight:
 
     async def fly(self, lane: Lane, work: Work, grant: Grant, price_nusd: int) -> None:
         """One attempt: intent on the books, the call, the landing."""
+        if self._host.halted:
+            await self._never_left(lane, grant, price_nusd)
+            return
         work.state, _ = step(work.state, Left(), self._policy)
         attempt = self._intent(lane, work)
         try:
             await self._parts.ledger.intend(attempt, work.slot)
-        except OutOfSpace:
-            await lane.quota.cancel(grant)
-            self._money(price_nusd, 0)
+        except BaseException as error:
+            await self._never_left(lane, grant, price_nusd)
+            if not isinstance(error, OutOfSpace):
+                raise
             self._host.left_open(work, DISK_FULL)
             return
         self._parts.progress.slot_started(work.slot, attempt)
+        landing = await self._flown(lane, work, attempt, grant, price_nusd)
+        if landing is not None:
+            await self.land(lane, work, landing)
+
+    async def _never_left(self, lane: Lane, grant: Grant, price_nusd: int) -> None:
+        await lane.quota.cancel(grant)
+        self._money(price_nusd, 0)
+
+    async def _flown(self, lane: Lane, work: Work, attempt: Attempt, grant: Grant, price_nusd: int) -> Landing | None:
+        """The call, and its grant given back however it ended; ``None`` when the disk was full."""
         started = self._parts.clock.monotonic()
         try:
             attempt, reply = await self._exchange(lane, work, attempt, lane.make_call(work.slot, attempt.number))
-        except OutOfSpace:
-            await lane.quota.settle(grant, None, self._parts.clock.monotonic() - started, price_nusd)
+        except BaseException as error:
+            # Full disk, hung up, or broken by a bug: the provider may have made the picture, so it counts as bought.
+            arrived = isinstance(error, OutOfSpace)
+            latency_s = self._parts.clock.monotonic() - started
+            await lane.quota.settle(grant, None if arrived else GIVEN_UP, latency_s, price_nusd)
             self._money(price_nusd, price_nusd)
+            if not arrived:
+                raise
             self._host.left_open(work, DISK_FULL)
-            return
+            return None
         latency_s = self._parts.clock.monotonic() - started
         spent = self._price(lane, work.slot, reply)
         fault = reply if isinstance(reply, Fault) else None
         await lane.quota.settle(grant, fault, latency_s, price_nusd if spent is None else spent)
-        await self.land(lane, work, Landing(attempt, reply, latency_s, price_nusd))
+        return Landing(attempt, reply, latency_s, price_nusd)
 
     async def resume(self, lane: Lane, work: Work, attempt: Attempt) -> None:
         """Go on polling a job that an earlier process opened: nothing is bought again."""

@@ -15,9 +15,9 @@ from ..model.call import Reply
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.result import Outcome, Slot
 from .budget import Budget
-from .flight import Flight, Landing, Parts
+from .flight import DISK_FULL, Flight, Landing, Parts
 from .policy import Policy
-from .ports import Lane
+from .ports import Lane, OutOfSpace
 from .queue import Work
 from .step import Phase, SlotState
 from .twins import Twins
@@ -59,13 +59,22 @@ class Recovery:
         self._flight = Flight(self, replace(parts, progress=Unwatched()), policy)
         self.twins = twins
         self.budget = Budget(None)
+        self.halted = False
         self.stop: Fault | None = None
 
     async def run(self) -> list[tuple[Work, Attempt]]:
         """Adopt what arrived, note what is unknown; returns the jobs that are still to be asked for."""
+        jobs: list[tuple[Work, Attempt]] = []
+        try:
+            await self._go_through(jobs)
+        except OutOfSpace:
+            # What was not put in order yet is as it was, for a run that finds room.
+            self.stop = DISK_FULL
+        return jobs
+
+    async def _go_through(self, jobs: list[tuple[Work, Attempt]]) -> None:
         recorded = await self._parts.blobs.recorded()
         attempts = await self._parts.ledger.open_attempts()
-        jobs: list[tuple[Work, Attempt]] = []
         for attempt, slot in attempts:
             reply = recorded.get(attempt.id)
             if reply is not None:
@@ -77,7 +86,6 @@ class Recovery:
         for settled_id in recorded.keys() - {attempt.id for attempt, _ in attempts}:
             # The crash fell between the receipt and the tidying up.
             await self._parts.blobs.forget(settled_id)
-        return jobs
 
     async def _adopt(self, attempt: Attempt, slot: Slot, reply: Reply) -> None:
         work = self._work(attempt, slot)

@@ -7,15 +7,16 @@ decides is in ``step``, ``policy``, ``budget`` and behind the quota port.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.result import Failure, Slot
 from .budget import Budget, Verdict
-from .flight import Flight, Parts
+from .flight import DISK_FULL, Flight, Parts
 from .policy import FINAL, SHUTTING, Policy
-from .ports import Grant, Lane, Shut, Slots, Standing, WaitUntil
+from .ports import Grant, Lane, OutOfSpace, Shut, Slots, Standing, WaitUntil
 from .queue import LaneQueue, Work
 from .recover import Recovery
 from .rows import Rows
@@ -64,6 +65,7 @@ class Engine:
         self._stop: Fault | None = None
         self._stranded: Fault | None = None
         self._crash: BaseException | None = None
+        self._halted = False
         self._changed = asyncio.Event()
         self._all_read = False
         self._fresh = True
@@ -103,7 +105,8 @@ class Engine:
         """Cancel the calls in flight too: their fate is unknown, and reported so."""
         self.stop(Fault(FaultKind.CANCELLED, "interrupted"))
         for task in self._flights:
-            task.cancel()
+            # Not at once: a task that is cancelled before its first step could not give its grant back.
+            task.get_loop().call_soon(task.cancel)
 
     # --- what a flight tells the run ------------------------------------------------------------------------------
 
@@ -134,6 +137,11 @@ class Engine:
         """A reservation was settled or a place in flight freed: who waits may look again."""
         for queue in self._queues.values():
             queue.wake.set()
+
+    @property
+    def halted(self) -> bool:
+        """Whether no call may leave any more."""
+        return self._halted or self._stop is not None or self._crash is not None
 
     @property
     def budget(self) -> Budget:
@@ -177,19 +185,25 @@ class Engine:
         return self._all_read and not self._live and not self._flights
 
     async def _close(self) -> None:
-        tasks = [*self._dispatchers, *(self._flights if self._crash is not None else ())]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._halted = True
+        await _cancelled(self._dispatchers)
+        # Flights are left when a part broke or the caller was cancelled. Each takes its first step before it is
+        # cancelled, so that it can give its grant back.
+        await asyncio.sleep(0)
+        await _cancelled(self._flights | self._dispatchers)
         if self._crash is None:
-            await self._mark_rows(force=True)
+            with contextlib.suppress(OutOfSpace):
+                await self._mark_rows(force=True)
         for work in list(self._live.values()):
             self._strand(work, self._stop or Fault(FaultKind.CANCELLED, "the run ended early"))
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._dispatchers.discard(task)
         self._flights.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and self._crash is None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OutOfSpace):
+            self.stop(DISK_FULL)
+        elif error is not None and self._crash is None:
             self._crash = error
         self._changed.set()
 
@@ -214,7 +228,7 @@ class Engine:
             return False
         if isinstance(standing.outcome, Failure) and standing.outcome.fault.kind not in FINAL:
             return False
-        if standing.slot != slot or standing.slot.columns != slot.columns:
+        if standing.slot is None or standing.slot != slot or standing.slot.columns != slot.columns:
             await self._parts.ledger.keep(slot)
         self._rows.skip(slot.row)
         self._parts.progress.slot_kept(replace(standing.outcome, slot=slot))
@@ -345,6 +359,13 @@ class Engine:
     def _forget(self, work: Work) -> None:
         if self._live.pop(work.slot.id, None) is not None:
             self._twins.leave(work.slot.id)
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel them all, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _iterate(slots: Slots) -> AsyncIterator[Slot]:

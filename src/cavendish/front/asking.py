@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..errors import RequestError
 from ..model.request import Image, ImageRequest
+from . import said
 from .routes import Routes
 
 FIELDS = tuple(name for name in ImageRequest.__dataclass_fields__ if name != "turns")
+_KINDS: Mapping[str, Callable[[str, Any], Any]] = {
+    "n": said.whole,
+    "seed": said.whole,
+    "temperature": said.number,
+    "include_thoughts": said.truth,
+    "modalities": said.words,
+    "grounding": said.words,
+    "extra": said.table,
+}
+"""All others are words."""
 
 
 def asked(routes: Routes, prompt: str, fields: Mapping[str, Any], references: tuple[Image, ...] = ()) -> ImageRequest:
-    """The request. A field that is ``None`` was not said. Raises ``RequestError`` for fields that do not exist."""
-    said = {name: _frozen(value) for name, value in fields.items() if value is not None}
-    if unknown := sorted(set(said) - set(FIELDS)):
+    """The request. A field that is ``None`` was not said.
+
+    Raises ``RequestError`` for fields that do not exist and for values that are of another kind.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    if unknown := sorted(set(given) - set(FIELDS)):
         raise RequestError(f"no field is named {', '.join(unknown)}", field=unknown[0], allowed=FIELDS)
+    given = {name: _KINDS.get(name, said.text)(name, _as_text(name, value)) for name, value in given.items()}
     settings = routes.settings
     usual = {"size": settings.size.value, "aspect_ratio": settings.aspect_ratio.value}
-    wanted = {**{name: value for name, value in usual.items() if value is not None}, **said}
+    wanted = {**{name: value for name, value in usual.items() if value is not None}, **given}
     model = wanted.pop("model", None) or routes.default_model
-    return ImageRequest.of(prompt, model, references, **wanted)
+    return ImageRequest.of(said.text("prompt", prompt), model, references, **wanted)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+def _as_text(name: str, value: Any) -> Any:
+    """A size may be said as the number of its pixels."""
+    return str(value) if name == "size" and isinstance(value, int) and not isinstance(value, bool) else value

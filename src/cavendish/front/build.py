@@ -65,6 +65,7 @@ class Workshop:
         self._stack = AsyncExitStack()
         self._session: Session | None = None
         self._simulator: SimServer | None = None
+        self._starting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         bundle = self.setup.settings.ca_bundle.value
@@ -80,11 +81,14 @@ class Workshop:
     async def ready(self, routes: Routes) -> None:
         """Start what the routes need: the simulator, when it is to answer and runs nowhere else."""
         own = self.setup.settings.endpoints[SIMULATOR].base_url.value
-        if routes.simulated and not own and self._simulator is None:
-            from ..sim.server import start_server
+        if not routes.simulated or own:
+            return
+        async with self._starting:
+            if self._simulator is None:
+                from ..sim.server import start_server
 
-            self._simulator = await start_server(SIMULATOR_PROFILE)
-            self._stack.push_async_callback(self._simulator.close)
+                self._simulator = await start_server(SIMULATOR_PROFILE)
+                self._stack.push_async_callback(self._simulator.close)
 
     def provider(
         self,

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ..errors import RequestError
-from ..model.money import nusd
+from . import said
 from .asking import asked
 from .build import Setup, Workshop
 from .folder.summary import Summary
@@ -55,6 +55,11 @@ class Options:
     max_cost: float | str | None = None
     timeout: float | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ``RequestError`` for what cannot be."""
+        _route_wish(self)
+        _run_wish(Path(), self, "")
 
 
 class AsyncClient:
@@ -100,7 +105,7 @@ class AsyncClient:
         *,
         n: int = 1,
         output: str | os.PathLike[str] | None = None,
-        references: Sequence[Any] = (),
+        references: Any = (),
         **fields: Any,
     ) -> Result:
         """N pictures of one prompt: all outcomes, in order. Never fewer than ``n`` of them.
@@ -110,8 +115,8 @@ class AsyncClient:
             n: how many pictures.
             output: the run folder. The same call again with the same folder buys nothing twice and completes what is
                 missing. Without one, a new folder is made below the user's data folder.
-            references: paths, addresses, data URIs, bytes or Pillow images; a name may end in a role
-                (``look.png:style``).
+            references: one or several: paths, addresses, data URIs, bytes, Pillow images or pictures of earlier
+                results; a name may end in a role (``look.png:style``).
             fields: ``model``, ``size``, ``aspect_ratio``, ``thinking``, ``include_thoughts``, ``modalities``,
                 ``grounding``, ``seed``, ``temperature``, ``system``; and any field of ``Options`` for this call alone.
 
@@ -126,7 +131,7 @@ class AsyncClient:
         *,
         n: int = 1,
         output: str | os.PathLike[str] | None = None,
-        references: Sequence[Any] = (),
+        references: Any = (),
         **fields: Any,
     ) -> PictureStream:
         """Like ``generate``, but an iterator that gives each picture as it arrives; at its end ``.result`` has all."""
@@ -188,7 +193,7 @@ class AsyncClient:
         prompt: str,
         n: int,
         output: str | os.PathLike[str] | None,
-        references: Sequence[Any],
+        references: Any,
         fields: Mapping[str, Any],
     ) -> Asking:
         options, wanted = self._split(fields)
@@ -196,7 +201,7 @@ class AsyncClient:
 
         def start(setup: Setup) -> tuple[Routes, Order]:
             routes = setup.routes(_route_wish(options))
-            images = read_references(tuple(references), folder / REFERENCES)
+            images = read_references(references, folder / REFERENCES)
             request = asked(routes, prompt, {**wanted, "model": options.model, "n": n}, images)
             return routes, order_prompts(setup, routes, (request,), _run_wish(folder, options, title=prompt))
 
@@ -211,12 +216,12 @@ class AsyncClient:
 
 
 def _route_wish(options: Options) -> RouteWish:
-    via = (options.via,) if isinstance(options.via, str) else tuple(options.via or ())
-    return RouteWish(via, options.tier, options.rpm, strict=options.strict)
+    via = () if options.via is None else (options.via,) if isinstance(options.via, str) else options.via
+    return RouteWish(said.words("via", via), options.tier, options.rpm, strict=options.strict)
 
 
 def _run_wish(folder: Path, options: Options, title: str) -> RunWish:
-    cap = None if options.max_cost is None else nusd(options.max_cost)
+    cap = None if options.max_cost is None else said.money("max_cost", options.max_cost)
     return RunWish(folder, options.concurrency, cap, options.timeout, title=title)
 
 

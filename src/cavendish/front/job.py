@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -15,11 +16,13 @@ from ..engine.ports import Lane, Progress, Tally
 from ..engine.run import Engine
 from ..errors import FolderError
 from ..io.blobs.claim import RunCard, claim
+from ..io.blobs.disk import NO_ROOM
 from ..io.blobs.folder import FolderBlobs
 from ..io.ledger.reader import LedgerReader
 from ..io.ledger.sqlite import SqliteLedger
 from ..model.attempt import Attempt
 from ..model.fault import Fault, FaultKind
+from ..model.money import dollars
 from ..model.result import Outcome, Picture, Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Ordinals, slots
@@ -27,7 +30,7 @@ from .build import Workshop
 from .folder.books import write_books
 from .folder.live import LiveBooks, redraw_every_s
 from .folder.summary import RunFacts, Summary, summarise
-from .order import LEDGER, RECIPE, SIMULATED, TOTAL, Order
+from .order import LEDGER, RECIPE, SIMULATED, SKIPPED, TOTAL, Order
 from .routes import Routes
 
 FINGERPRINT = "source_fingerprint"
@@ -85,6 +88,7 @@ class Job:
         self._engine: Engine | None = None
         self._lanes: dict[str, tuple[Lane, ...]] = {}
         self._skipped_pictures = 0
+        self._skipped_rows = 0
         self._root = order.folder
         self._stopped_early: Fault | None = None
 
@@ -92,8 +96,17 @@ class Job:
         """Work until every slot has its outcome or something stops the run; draw the folder; tell how it went.
 
         Raises ``FolderError`` before anything is bought, and ``BatchInputError`` at a broken row of a large file, with
-        everything before it kept.
+        everything before it kept; ``FolderError`` too when there is no room to begin.
         """
+        try:
+            return await self._claimed()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            hint = "make room; everything that arrived is kept"
+            raise FolderError(f"no room left in {self._order.folder}", hints=(hint,)) from error
+
+    async def _claimed(self) -> Summary:
         order, shop = self._order, self._workshop
         card = RunCard(shop.dice.fresh_id(), order.digest, shop.clock.now())
         started = shop.clock.monotonic()
@@ -105,6 +118,9 @@ class Job:
                 try:
                     stop = await self._work(blobs, ledger)
                 finally:
+                    with contextlib.suppress(OSError):
+                        # On a full disk the count is lost, which is the least of it.
+                        await ledger.set_meta(SKIPPED, str(self._skipped))
                     tally = await ledger.tally()
                     facts = self._facts(tally, shop.clock.monotonic() - started)
                     summary = await asyncio.to_thread(draw, root, tally, facts)
@@ -144,7 +160,11 @@ class Job:
         return end.stop and self._explained(end.stop)
 
     def _explained(self, stop: Fault) -> Fault:
-        """A model that is gone, with what to ask for instead."""
+        """The cap that was reached; a model that is gone, with what to ask for instead."""
+        if stop.kind is FaultKind.BUDGET and self._order.max_cost_nusd is not None:
+            return replace(
+                stop, message=f"the next picture would pass the cap of {dollars(self._order.max_cost_nusd, 2)}"
+            )
         if stop.kind is not FaultKind.MODEL_NOT_FOUND:
             return stop
         ids = {lane.route.wire_model for lanes in self._lanes.values() for lane in lanes}
@@ -171,9 +191,11 @@ class Job:
         order = self._order
         if order.fingerprint and await ledger.get_meta(FINGERPRINT) == order.fingerprint:
             self._skipped_pictures = (await ledger.tally()).delivered
+            self._skipped_rows = int(await ledger.get_meta(SKIPPED) or 0)
             return await ledger.settled_rows()
-        await ledger.set_meta(FINGERPRINT, order.fingerprint)
+        # In this order: a crash between the two must not let the old mark pass for the new input's.
         await ledger.new_edition()
+        await ledger.set_meta(FINGERPRINT, order.fingerprint)
         return 0
 
     async def _slots(self, start: int, reader: LedgerReader) -> AsyncIterator[Slot]:
@@ -202,6 +224,11 @@ class Job:
                 tally = await ledger.tally()
                 await asyncio.to_thread(draw, self._root, tally, self._facts(tally, 0.0))
 
+    @property
+    def _skipped(self) -> int:
+        """Broken rows. Those before the first row of this run were counted by an earlier one."""
+        return max(self._skipped_rows, self._order.skipped())
+
     def _facts(self, tally: Tally, duration_s: float) -> RunFacts:
         done = tally.delivered + tally.failed
         left = self._watch.left if self._order.total is None else max(0, self._order.total - done)
@@ -210,7 +237,7 @@ class Job:
             title=self._order.title,
             left=left,
             kept=max(self._watch.kept, min(self._skipped_pictures, tally.delivered)),
-            skipped=self._order.skipped(),
+            skipped=self._skipped,
             duration_s=duration_s,
             simulated=self._routes.simulated,
             list_price=self._list_price,
@@ -228,5 +255,10 @@ def draw(root: Path, tally: Tally, facts: RunFacts) -> Summary:
     """Draw what a run folder shows from its ledger, and sum it up. Blocks."""
     with LedgerReader.open(root / LEDGER) as reader:
         summary = summarise(reader.outcomes(), tally, facts)
-        write_books(root, reader.outcomes(), summary)
+        try:
+            write_books(root, reader.outcomes(), summary)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            # The pictures and the ledger are what counts; the next run that finds room draws the folder.
     return summary

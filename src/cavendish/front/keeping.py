@@ -33,7 +33,7 @@ class Keeper:
     def finish(self, media_type: str, /) -> Blob:
         """All are there: write the file, unless it is there already."""
         digest = hashlib.sha256(self._data).hexdigest()
-        path = self._folder / (digest[:HASH_CHARS] + extension(media_type))
+        path = self._folder / f"{digest[:HASH_CHARS]}.{extension(media_type)}"
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_name(path.name + ".tmp")

@@ -12,8 +12,9 @@ from ..io.blobs.claim import INNER
 from ..plan.expand import Wish
 
 LEDGER = f"{INNER}/ledger.sqlite3"
-RECIPE, TOTAL, SIMULATED = "recipe", "total", "simulated"
-"""Notes in the ledger: what was asked for, how many slots that is (empty: not counted), ``yes`` or ``no``."""
+RECIPE, TOTAL, SIMULATED, SKIPPED = "recipe", "total", "simulated", "skipped"
+"""Notes in the ledger: what was asked for; how many slots that is (empty: not counted); ``yes`` or ``no``; how many
+rows were broken and passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,12 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
                     raise problem from error
                 source.problems.add(problem)
 
-    checked = source.total() <= CHECKED_ROWS
-    total = sum(wish.request.n for wish in wishes(0)) if checked else None
+    routes.note(source.notices)
+    rows = source.total()
+    if rows <= CHECKED_ROWS:
+        total = sum(wish.request.n for wish in wishes(0))
+    else:
+        total = None if source.counts_vary else rows * batch.defaults.request.n
     made = _Made(wishes, f"batch {Path(source.name).name}", total)
     order = _order(setup, run, made, recipes.of_batch(batch, run, routes.wish, source.format))
     return order.having(fingerprint=source.fingerprint(), skipped=lambda: source.problems.count)

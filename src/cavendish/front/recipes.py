@@ -8,19 +8,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..config import MAX_CONCURRENCY, MAX_TIMEOUT_S
 from ..errors import FolderError
 from ..model.plain import from_plain, to_plain
 from ..model.request import ImageRequest
+from . import said
 from .routes import RouteWish
 from .rows.intake import STDIN, STDIN_NAME
 from .rows.options import RowDefaults, RowOptions
 
 PROMPTS, BATCH = "generate", "batch"
+MAX_WAIT_S = 31 * 86_400.0
+"""A month: whoever waits longer for a quota does not run a job."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunWish:
-    """What the user said about the run itself. Amounts in nano-dollars, times in seconds."""
+    """What the user said about the run itself. Amounts in nano-dollars, times in seconds.
+
+    Raises ``RequestError`` for what no run can be told.
+    """
 
     folder: Path
     concurrency: int | None = None
@@ -28,6 +35,14 @@ class RunWish:
     timeout_s: float | None = None
     max_wait_s: float | None = None
     title: str = ""
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None:
+            said.whole("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        if self.timeout_s is not None:
+            said.seconds("timeout", self.timeout_s, MAX_TIMEOUT_S)
+        if self.max_wait_s is not None:
+            said.seconds("max_wait", self.max_wait_s, MAX_WAIT_S, zero=True)
 
 
 @dataclass(frozen=True, slots=True)

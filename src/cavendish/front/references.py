@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,24 +14,26 @@ from ..errors import RequestError
 from ..model.request import Image, Use
 from ..wire.media import HEAD_BYTES, is_picture, sniff
 from .keeping import Keeper
+from .outcome import Picture
 from .rows.references import MAX_BYTES, References
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-    Reference = str | os.PathLike[str] | bytes | PillowImage | Image
 
 STDIN = "-"
+_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 
 
-def read_references(given: tuple[Any, ...], keep: Path) -> tuple[Image, ...]:
-    """The pictures that were named or handed in. What is no file yet is kept below ``keep``, under its hash.
+def read_references(given: Any, keep: Path) -> tuple[Image, ...]:
+    """The pictures that were named or handed in, one or several. What is no file yet is kept below ``keep``.
 
     A name may end in a role: ``look.png:style``. Raises ``RequestError`` for what cannot be read or is no picture.
     """
     store = References(Path.cwd(), lambda: Keeper(keep))
     images: list[Image] = []
-    for number, reference in enumerate(given, 1):
+    several = cast("Sequence[object]", given) if isinstance(given, list | tuple) else (given,)
+    for number, reference in enumerate(several, 1):
         try:
             images.append(_read(reference, store, keep))
         except (ValueError, OSError) as error:
@@ -44,15 +48,25 @@ def _read(reference: object, store: References, keep: Path) -> Image:
         return _kept(bytes(reference), keep)
     if isinstance(reference, str | os.PathLike):
         name = os.fspath(cast("str | os.PathLike[str]", reference))
-        target, use = (STDIN, name[2:]) if name.startswith("-:") else (name, "")
-        if target == STDIN:
-            return _kept(sys.stdin.buffer.read(MAX_BYTES + 1), keep, Use(use) if use else None)
+        if name == STDIN or name in {f"{STDIN}:{use.value}" for use in Use}:
+            return _kept(sys.stdin.buffer.read(MAX_BYTES + 1), keep, Use(name[2:]) if name[2:] else None)
         return store.image(name)
-    if callable(save := getattr(reference, "save", None)):
-        buffer = io.BytesIO()
-        save(buffer, format="PNG")
-        return _kept(buffer.getvalue(), keep)
+    if isinstance(reference, Picture):
+        # Already on disk, and by now perhaps in a chain of edits: its own bytes, not a copy.
+        return Image(
+            blob=replace(reference.value.blob, ref=str(reference.path.resolve())), media_type=reference.media_type
+        )
+    if callable(getattr(reference, "tobytes", None)) and callable(getattr(reference, "convert", None)):
+        return _kept(_png(cast("PillowImage", reference)), keep)
     raise ValueError(f"{type(reference).__name__} is no picture; hand in a path, an address, bytes or a Pillow image")
+
+
+def _png(picture: PillowImage) -> bytes:
+    # Inks and the like, which PNG cannot say.
+    sayable = picture if picture.mode in _PNG_MODES else picture.convert("RGB")
+    buffer = io.BytesIO()
+    sayable.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _kept(data: bytes, keep: Path, use: Use | None = None) -> Image:

@@ -9,13 +9,14 @@ from datetime import date
 from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import fit, insist
 from ..catalog.resolve import Catalog, Resolved
-from ..config import Settings
+from ..config import MAX_RPM, Settings
 from ..dialects.gemini import GeminiDialect
 from ..errors import ConfigError
 from ..io.http.provider import TIMEOUT_HEADER
 from ..model.call import Open
 from ..model.request import ImageRequest, Notice
 from ..wire.dialect import Dialect
+from . import said
 
 DIALECTS: Mapping[str, Callable[..., Dialect]] = {"gemini": GeminiDialect}
 """Wire formats by the names that endpoints refer to them by."""
@@ -30,13 +31,24 @@ DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2")
 
 @dataclass(frozen=True, slots=True)
 class RouteWish:
-    """What the user said about routes: endpoints in the order of preference, the tier and rate of the key, the mode."""
+    """What the user said about routes: endpoints in the order of preference, the tier and rate of the key, the mode.
+
+    Raises ``RequestError`` for what can be none of these.
+    """
 
     via: tuple[str, ...] = ()
     tier: str | None = None
     rpm: int | None = None
     mode: str | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        said.words("via", self.via)
+        for name in ("tier", "mode"):
+            if (value := getattr(self, name)) is not None:
+                said.text(name, value)
+        if self.rpm is not None:
+            said.whole("rpm", self.rpm, 1, MAX_RPM)
 
 
 @dataclass(slots=True)
@@ -75,25 +87,32 @@ class Routes:
             self._note(fit(request, other, strict=self.wish.strict).notices)
         self._note(fitted.notices)
         self._note(dialect_of(first).unsupported(Open(fitted.request)))
-        exact = request.model in {first.route.wire_model, f"{first.endpoint.name}/{first.route.wire_model}"}
-        return fitted.request.having(model=request.model if exact else first.card.id)
+        place = f"{first.endpoint.name}/"
+        if request.model.removeprefix(place) == first.route.wire_model:
+            return fitted.request.having(model=request.model)
+        # Whoever named the endpoint with the model is not sent elsewhere.
+        named = place if request.model.strip().startswith(place) else ""
+        return fitted.request.having(model=named + first.card.id)
 
     def endpoints(self, name: str) -> Sequence[str]:
         """Where a model is asked for: where the user said, else where there is a key, else at the simulator."""
         wanted = self.wish.via or ((self.settings.endpoint.value,) if self.settings.endpoint.value else ())
+        if SIMULATOR in wanted and len(wanted) > 1:
+            raise _no_stand_in("name sim alone, or leave it out")
         if wanted:
             for endpoint in wanted:
                 self._must_be_usable(endpoint)
             return wanted
-        named = name.partition("/")[0]
+        named = name.strip().partition("/")[0]
         if named in self.catalog.endpoints:
             self._must_be_usable(named)
+            if named == SIMULATOR and not self.simulated:
+                raise _no_stand_in("name sim as the endpoint of the whole run")
             return (named,)
         card = self.catalog.find(name)
         offers = self.catalog.offers_of(card.id) if card else ()
         keyed = [offer.endpoint for offer in offers if self._has_key(offer.endpoint)]
         if not keyed and self.has_any_key:
-            # Simulated pictures must never slip in among real ones.
             raise ConfigError(
                 f"there is no key for an endpoint that offers {name}",
                 hints=(
@@ -163,8 +182,17 @@ class Routes:
     def _note(self, notices: Sequence[Notice]) -> None:
         if self.wish.strict:
             insist(notices)
+        self.note(notices)
+
+    def note(self, notices: Sequence[Notice]) -> None:
+        """Collect notices that change nothing about a picture, so are none of strictness's business."""
         for notice in notices:
             self.notices.setdefault(notice.text, notice)
+
+
+def _no_stand_in(hint: str) -> ConfigError:
+    """Where there is a key, simulated pictures must never slip in among real ones."""
+    return ConfigError("simulated pictures stand in for no real ones", hints=(hint,))
 
 
 def dialect_of(resolved: Resolved) -> Dialect:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .client import AsyncClient, PictureStream
+from .client import AsyncClient
 from .folder.summary import Summary
 from .outcome import Picture, Result
+from .stream import PictureStream
 
 T = TypeVar("T")
 
@@ -23,8 +24,9 @@ class Client:
     """Pictures for ordinary programs. Use it with ``with``, or close it at the end. Methods as in ``AsyncClient``."""
 
     def __init__(self, *, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cavendish", daemon=True)
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self._live, name="cavendish", daemon=True)
         self._thread.start()
         try:
             self._client = AsyncClient(settings=settings, **options)
@@ -42,9 +44,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections and end the thread. Closing twice is no error."""
-        if not self._loop.is_closed():
+        """Stop new calls, wait for those in flight, and end the thread. Closing twice is no error."""
+        if self._loop.is_closed():
+            return
+        try:
             self._do(self._client.close())
+        finally:
             self._end()
 
     def generate(
@@ -53,7 +58,7 @@ class Client:
         *,
         n: int = 1,
         output: str | os.PathLike[str] | None = None,
-        references: Sequence[Any] = (),
+        references: Any = (),
         **fields: Any,
     ) -> Result:
         """N pictures of one prompt; see ``AsyncClient.generate``."""
@@ -65,7 +70,7 @@ class Client:
         *,
         n: int = 1,
         output: str | os.PathLike[str] | None = None,
-        references: Sequence[Any] = (),
+        references: Any = (),
         **fields: Any,
     ) -> SyncPictureStream:
         """An iterator that gives each picture as it arrives; see ``AsyncClient.stream``."""
@@ -104,6 +109,10 @@ class Client:
         )
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed() or threading.current_thread() is self._thread:
+            work.close()
+            why = "is closed" if self._loop.is_closed() else "cannot be called by its own on_picture"
+            raise RuntimeError(f"the client {why}")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -112,14 +121,21 @@ class Client:
             future.cancel()
             raise
 
+    def _live(self) -> None:
+        # Leaving the runner cancels what is left, and waits for it and for the threads of the loop.
+        with self._runner:
+            self._loop.run_forever()
+
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
 
 
 class SyncPictureStream(Iterator[Picture]):
-    """Pictures as they arrive; ``result`` has all outcomes when the iteration has ended."""
+    """Pictures as they arrive; ``result`` has all outcomes when the iteration has ended.
+
+    Who leaves the iteration early should call ``close``, or use ``with``, as with ``PictureStream``.
+    """
 
     def __init__(self, do: Callable[[Coroutine[Any, Any, Any]], Any], stream: PictureStream) -> None:
         self._do = do
@@ -142,6 +158,14 @@ class SyncPictureStream(Iterator[Picture]):
     def close(self) -> None:
         """Stop new calls and wait for what is in flight."""
         self._do(self._stream.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 async def _next(stream: PictureStream) -> Picture:

@@ -66,7 +66,7 @@ class Quiet:
         """A slot that stays open is a failure of this call."""
         self.slot_ended(model.Failure(slot, fault, 0))
 
-    def tell(self, slot: Slot, outcome: Outcome) -> None:
+    def tell(self, slot: Slot, outcome: Outcome, /) -> None:
         """For those who want to know."""
         raise NotImplementedError
 
@@ -78,7 +78,7 @@ class Teller(Quiet):
         super().__init__(folder)
         self._on_picture = on_picture
 
-    def tell(self, slot: Slot, outcome: Outcome) -> None:
+    def tell(self, _slot: Slot, outcome: Outcome, /) -> None:
         """Call it."""
         if self._on_picture is not None and isinstance(outcome, Picture):
             self._on_picture(outcome)
@@ -131,7 +131,7 @@ class Asking(Quiet):
         """No new calls; those in flight are finished and kept."""
         self._work.stop()
 
-    def tell(self, slot: Slot, outcome: Outcome) -> None:
+    def tell(self, slot: Slot, outcome: Outcome, /) -> None:
         """Keep it, and hand it on."""
         self._ended[slot.id] = outcome
         self.arriving.put_nowait(outcome)

@@ -230,11 +230,21 @@ _EXACT = b" "
 
 def to_json(value: Plain) -> bytes:
     """The value as one line of UTF-8 JSON without a line end."""
-    plain = to_plain(value)
+    return write_json(to_plain(value))
+
+
+def write_json(plain: JsonValue, default: Callable[[Any], Any] | None = None) -> bytes:
+    """Any JSON value as ``to_json`` writes it; ``default`` makes one of what is none."""
     try:
-        return orjson.dumps(plain)
+        return orjson.dumps(plain, default=default)
     except TypeError:
-        return _EXACT + json.dumps(plain, separators=(",", ":")).encode()
+        return _EXACT + json.dumps(plain, separators=(",", ":"), default=default).encode()
+
+
+def read_json(data: bytes | str) -> JsonValue:
+    """What ``write_json`` wrote. Raises ``ValueError`` when it is no JSON."""
+    exact = data[:1] in {_EXACT, _EXACT.decode()}
+    return json.loads(data) if exact else orjson.loads(data)
 
 
 @overload
@@ -243,6 +253,5 @@ def from_json(data: bytes | str) -> Plain: ...
 def from_json(data: bytes | str, wanted: type[_P]) -> _P: ...
 def from_json(data: bytes | str, wanted: type[Any] | None = None) -> Plain:
     """The value that ``to_json`` wrote. Raises ``ValueError`` as ``from_plain`` does, and when it is no JSON."""
-    exact = data[:1] in {_EXACT, _EXACT.decode()}
-    plain = json.loads(data) if exact else orjson.loads(data)
+    plain = read_json(data)
     return from_plain(plain) if wanted is None else from_plain(plain, wanted)

@@ -115,7 +115,8 @@ def _thought_tokens(job: Job) -> int:
         return job.dice.between(180, 530)
     if not card.thinking or level in {"", "minimal"}:
         return 0
-    return job.dice.between(700, 800)
+    # Seen were the least and the most; between them is a guess, the catalog's too.
+    return job.dice.between(300, 400) if level == "medium" else job.dice.between(700, 800)
 
 
 def _refuse(job: Job, mishap: Mishap) -> Fault:

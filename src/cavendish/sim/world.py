@@ -16,7 +16,7 @@ from ..catalog.load import load
 from ..catalog.resolve import Catalog
 from ..engine.ports import Answer, Clock
 from ..model.blob import Blob
-from ..model.call import Call, Done, Reply
+from ..model.call import Call, Done, Fetch, Reply
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.request import Image, Part
 from ..wire.dialect import Dialect
@@ -179,7 +179,7 @@ class WorldProvider:
 
     async def _keep(self, trip: _Trip, reply: Reply) -> Reply:
         if isinstance(reply, Done):
-            await self._inbox.record(trip.attempt_id, reply)
+            await self._inbox.record(trip.attempt_id, reply, trip.call.url if isinstance(trip.call, Fetch) else "")
         else:
             self._inbox.discard(trip.attempt_id)
         return reply

@@ -137,6 +137,9 @@ def test_skip_bad_runs_the_others_and_is_not_all(sim, cavendish):
     ran = cavendish("batch", "p.csv", "-o", "run", "--skip-bad")
     assert ran.code == 3
     assert "2 delivered, 0 failed, 1 skipped" in ran.err
+    again = cavendish("batch", "p.csv", "-o", "run", "--skip-bad")
+    assert (again.code, "1 skipped" in again.err) == (3, True)
+    assert cavendish("status", "run", "--json").json["skipped"] == 1
 
 
 BAD = {

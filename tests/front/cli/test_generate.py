@@ -102,6 +102,9 @@ def test_some_and_none_and_stopped(sim, cavendish):
     assert poor.code == 4
     assert "hint:" in poor.err
     assert "cavendish resume poor" in poor.err
+    assert "the cap of $0.10" in poor.err
+    same = cavendish("generate", "a kite", "-n", 4, "--max-cost", "0.10", "-o", "poor", "-p", 1)
+    assert (same.code, "2 delivered (2 of them before)" in same.err) == (4, True)
     rich = cavendish("resume", "poor", "--max-cost", 1)
     assert (rich.code, "4 delivered" in rich.err) == (0, True)
 

@@ -6,8 +6,11 @@ import asyncio
 import socket
 import ssl
 import struct
+import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+import pytest
 
 from cavendish.model.call import Call, Cancel, Done, Fetch, Later, Open, Poll, Reply, Ticket
 from cavendish.model.fault import Charged, Fault, FaultKind
@@ -37,6 +40,7 @@ class Server:
     port: int = 0
     keeps: bool = False
     tls: ssl.SSLContext | None = None
+    connections: int = 0
 
     @property
     def url(self) -> str:
@@ -57,6 +61,7 @@ class Server:
 
     async def _serve(self, reader, writer):
         self._tasks.add(asyncio.current_task())
+        self.connections += 1
         try:
             while True:
                 heard = await hear(reader)
@@ -84,6 +89,20 @@ def head(status=200, content_type="application/json", **headers):
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Type: {content_type}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def self_signed(folder):
+    """A server's TLS for ``localhost`` with a certificate that it signed itself, and the certificate's file."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"makes a certificate with openssl: {error}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
 
 
 def whole(body, status=200, content_type="application/json", **headers):

@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import ssl
-import subprocess
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,7 +35,7 @@ from cavendish.secret import Secret
 from cavendish.wire.blobs import Limits
 from cavendish.wire.message import Spilled
 
-from .server import Server, TinyDialect, head, reset, whole
+from .server import Server, TinyDialect, head, reset, self_signed, whole
 
 KEY = "sk-the-key-that-must-not-be-seen-1234567890"
 OPEN = Open(ImageRequest.of("a red kite", model="m"))
@@ -372,16 +371,7 @@ async def test_a_connection_that_does_not_come_about_costs_nothing(provider_for,
 @pytest.fixture
 def tls(tmp_path):
     """A server's TLS with a certificate that it signed itself."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"makes a certificate with openssl: {error}")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context, certificate
+    return self_signed(tmp_path)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(provider_for, tls):

@@ -40,7 +40,9 @@ Rpm = Annotated[int | None, typer.Option(help="Requests a minute that the key ma
 Mode = Annotated[str | None, typer.Option(help="How the key is billed, where there are several: per_request, tokens.")]
 Concurrency = Annotated[int | None, typer.Option("-p", "--concurrency", help="Most calls in flight at once.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds for one call; 300 unless the model needs longer.")]
-MaxCost = Annotated[str | None, typer.Option(help="Dollars that this run may cost at most.")]
+MaxCost = Annotated[
+    str | None, typer.Option(help="Dollars that this run folder may cost at most, earlier runs counted in.")
+]
 MaxWait = Annotated[
     float | None, typer.Option(help="Seconds that all may wait for a quota (3600); beyond that, stop to be resumed.")
 ]

@@ -19,7 +19,7 @@ def status(folder: Annotated[Path, typer.Argument(help="Run folder.")], as_json:
     """How a run folder stands: delivered, failed and why, left, cost. Makes no call and writes nothing."""
     from ...io.ledger.reader import LedgerReader
     from ..folder.summary import RunFacts, summarise
-    from ..order import LEDGER, SIMULATED, TOTAL
+    from ..order import LEDGER, SIMULATED, SKIPPED, TOTAL
 
     if not folder.is_dir():
         raise FolderError(f"there is no folder {folder}")
@@ -27,7 +27,13 @@ def status(folder: Annotated[Path, typer.Argument(help="Run folder.")], as_json:
         tally = reader.tally()
         total = int(reader.get_meta(TOTAL) or 0) or len(reader.unfinished_below(ALL_ROWS)) + tally.delivered
         left = max(0, total - tally.delivered - tally.failed)
-        facts = RunFacts(folder, left=left, kept=tally.delivered, simulated=reader.get_meta(SIMULATED) == "yes")
+        facts = RunFacts(
+            folder,
+            left=left,
+            kept=tally.delivered,
+            skipped=int(reader.get_meta(SKIPPED) or 0),
+            simulated=reader.get_meta(SIMULATED) == "yes",
+        )
         summary = summarise(reader.outcomes(), tally, facts)
     if as_json:
         voice.data(summary.to_json())

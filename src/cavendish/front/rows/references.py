@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from ...model.blob import Blob
@@ -44,18 +45,20 @@ class References:
     def _file(self, name: str) -> Blob:
         path = self._base / Path(name).expanduser()
         try:
+            # Before it is opened: a pipe would make this wait for whoever writes to it.
+            if path.exists() and not path.is_file():
+                raise ValueError(f"{name} is no file")
             with path.open("rb") as file:
-                head = file.read(HEAD_BYTES)
+                media_type = sniff(file.read(HEAD_BYTES))
+                if media_type is None or not is_picture(media_type):
+                    raise ValueError(f"{name} is no picture")
+                if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                    raise ValueError(f"{name} has more than {MAX_BYTES} bytes")
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 size = file.tell()
         except OSError as error:
             raise ValueError(f"picture {name}: {error.strerror}") from error
-        media_type = sniff(head)
-        if media_type is None or not is_picture(media_type):
-            raise ValueError(f"{name} is no picture")
-        if size > MAX_BYTES:
-            raise ValueError(f"{name} has more than {MAX_BYTES} bytes")
         return Blob(digest, size, media_type, str(path.resolve()))
 
     def _inline(self, uri: str, use: Use | None) -> Image:

@@ -25,26 +25,28 @@ __all__ = ["CHECKED_ROWS", "Row", "RowSource", "open_rows"]
 CHECKED_ROWS = 50_000
 """A file of at most so many rows is read through before its first row is given: under a second."""
 SHOWN_PROBLEMS = 20
+LOOSE = frozenset({"json", "jsonl"})
+"""Formats in which each record has members of its own."""
 KEPT_PROBLEMS = 1000
 
 
 @dataclass(slots=True)
 class Problems:
-    """Broken rows that were passed over: all counted, the first ``KEPT_PROBLEMS`` kept."""
+    """Broken rows that were passed over: each counted once, the first ``KEPT_PROBLEMS`` kept."""
 
-    count: int = 0
     kept: list[BatchInputError] = field(default_factory=list[BatchInputError])
+    _lines: set[int | None] = field(default_factory=set[int | None])
+
+    @property
+    def count(self) -> int:
+        """How many lines are broken."""
+        return len(self._lines)
 
     def add(self, error: BatchInputError) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.kept) < KEPT_PROBLEMS:
+        """One more, unless it is known: a file may be read several times."""
+        if error.line not in self._lines and len(self.kept) < KEPT_PROBLEMS:
             self.kept.append(error)
-
-    def clear(self) -> None:
-        """None so far: the file is read again."""
-        self.count = 0
-        self.kept.clear()
+        self._lines.add(error.line)
 
 
 class RowSource:
@@ -65,9 +67,9 @@ class RowSource:
         self.format = options.format or ""
         self.problems = Problems()
         self.notices: tuple[Notice, ...] = ()
+        self.counts_vary = True
 
     def __iter__(self) -> Iterator[Row]:
-        self.problems.clear()
         return self._rows()
 
     def skip(self, rows: int) -> RowSource:
@@ -163,10 +165,15 @@ class RowSource:
         )
 
     def look(self) -> None:
-        """Note which columns of the first record are carried along without being a field of the request."""
+        """Note what the first record tells of all: which columns are no field of a request, whether counts vary."""
         first = next(self._records(), None)
+        self.counts_vary = (
+            not isinstance(first, Record) or is_provider_line(first.names) or self._options.format in LOOSE
+        )
         if isinstance(first, Record) and not is_provider_line(first.names):
-            carried = [name for name, _ in layout_of(first.names, self._options.key_column).carried]
+            layout = layout_of(first.names, self._options.key_column)
+            self.counts_vary = self.counts_vary or any(cell.field == "n" for cell in layout.cells)
+            carried = [name for name, _ in layout.carried]
             used = self._options.template or ""
             idle = [name for name in carried if f"{{{name}}}" not in used]
             if idle:

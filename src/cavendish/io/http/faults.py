@@ -12,6 +12,10 @@ from ...model.fault import Charged, Fault, FaultKind, Scope
 HIDDEN = "…"
 
 
+class ProxyUnusable(OSError):
+    """The proxy that the environment names cannot be spoken to."""
+
+
 def connect_fault(error: Exception, url: URL) -> Fault | None:
     """The fault when no connection came about, so that nothing was asked for; ``None`` when it is another error."""
     place = f"{url.host}:{url.port}"
@@ -22,6 +26,8 @@ def connect_fault(error: Exception, url: URL) -> Fault | None:
             words = f"the name {url.host} cannot be resolved"
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
             words = f"no trusted TLS connection to {place}: {_cause(error)}"
+        case ProxyUnusable():
+            words = str(error)
         case aiohttp.ClientProxyConnectionError():
             words = f"the proxy for {place} cannot be reached: {_cause(error)}"
         case aiohttp.ClientHttpProxyError(status=status):

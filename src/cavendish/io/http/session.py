@@ -17,6 +17,8 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
+from .faults import ProxyUnusable
+
 USER_AGENT = f"cavendish/{version('cavendish')}"
 READ_BUFFER_BYTES = 16 * 1024
 """aiohttp stops reading a line when twice this waits: a thousand answers on their way then hold 32 MiB."""
@@ -60,13 +62,19 @@ class Proxies:
     by_scheme: Mapping[str, str] = field(default_factory=urllib.request.getproxies)
 
     def of(self, url: URL) -> dict[str, Any]:
-        """What of aiohttp's arguments leads a request to its proxy. May look names up, so it is for threads."""
-        proxy = self.by_scheme.get(url.scheme)
+        """What of aiohttp's arguments leads a request to its proxy. May look names up, so it is for threads.
+
+        Raises ``ProxyUnusable`` for a proxy that speaks no HTTP.
+        """
+        proxy = self.by_scheme.get(url.scheme) or self.by_scheme.get("all")
         host = url.host or ""
         # The port belongs to it: NO_PROXY may name one.
         if not proxy or urllib.request.proxy_bypass(f"{host}:{url.port}" if url.explicit_port else host):
             return {}
         address = URL(proxy if "://" in proxy else f"http://{proxy}")
+        if address.scheme not in {"http", "https"}:
+            # aiohttp would speak HTTP to it.
+            raise ProxyUnusable(f"a proxy of the kind {address.scheme} cannot be used, only one of the kind http")
         if address.user is None:
             return {"proxy": address}
         word = base64.b64encode(f"{address.user}:{address.password or ''}".encode()).decode()

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-import orjson
-
 from ...model.attempt import Attempt, AttemptState
 from ...model.call import Ticket
 from ...model.fault import Charged, Fault
-from ...model.plain import from_json, from_plain, to_json, to_plain
+from ...model.plain import from_json, from_plain, read_json, to_json, to_plain, write_json
 from ...model.request import ImageRequest
 from ...model.result import Failure, Outcome, Picture, Route, Slot
 from ...model.usage import NOTHING_USED, Usage
@@ -19,22 +17,42 @@ from . import queries
 
 Statement = tuple[str, Mapping[str, Any]]
 
+
+class IllegalEntry(RuntimeError):
+    """Something that the books cannot hold, such as a second live attempt of a slot: a bug of who keeps them."""
+
+
 _NO_SLOT = Slot("", "", 0, 0, ImageRequest((), ""))
 """Stands in a stored outcome for the slot, which has a row of its own."""
 
 
 def of_intent(attempt: Attempt, slot: Slot) -> Iterator[Statement]:
     """The statements that write an attempt down before it leaves."""
-    form = slot.id.rsplit(".", 1)[0]
-    yield queries.PUT_REQUEST, {"form": form, "request": to_json(slot.request).decode()}
-    yield queries.PUT_SLOT, {"form": form, **_place(slot)}
-    yield of_attempt(attempt)
+    yield from _of_slot(slot)
+    yield queries.ADD_ATTEMPT, _standing(attempt)
     yield of_event("intent", attempt.intent_at, attempt)
 
 
-def of_kept(slot: Slot) -> Statement:
-    """The statement that notes where a slot stands in the input by now."""
-    return queries.KEEP_SLOT, _place(slot)
+def of_conclusion(outcome: Failure) -> Iterator[Statement]:
+    """The statements that end a slot that needs no attempt to end, or no further one."""
+    yield from _of_slot(outcome.slot)
+    yield of_outcome(outcome)
+
+
+def of_kept(slot: Slot) -> Iterator[Statement]:
+    """The statements that note where a slot stands in the input by now, and where its references are."""
+    yield queries.KEEP_REQUEST, _request(slot)
+    yield queries.KEEP_SLOT, _place(slot)
+
+
+def _of_slot(slot: Slot) -> Iterator[Statement]:
+    request = _request(slot)
+    yield queries.PUT_REQUEST, request
+    yield queries.PUT_SLOT, {"form": request["form"], **_place(slot)}
+
+
+def _request(slot: Slot) -> dict[str, Any]:
+    return {"form": slot.id.rsplit(".", 1)[0], "request": to_json(slot.request).decode()}
 
 
 def _place(slot: Slot) -> dict[str, Any]:
@@ -43,18 +61,22 @@ def _place(slot: Slot) -> dict[str, Any]:
         "key": slot.key,
         "row": slot.row,
         "ordinal": slot.ordinal,
-        "columns": orjson.dumps(dict(slot.columns), default=str).decode() if slot.columns else None,
+        "columns": write_json(dict(slot.columns), default=str).decode() if slot.columns else None,
     }
 
 
 def of_attempt(attempt: Attempt) -> Statement:
     """The statement that brings an attempt up to date."""
+    return queries.MOVE_ATTEMPT, _standing(attempt)
+
+
+def _standing(attempt: Attempt) -> dict[str, Any]:
     details = {
         name: to_plain(value)
         for name, value in (("usage", attempt.usage), ("fault", attempt.fault), ("ticket", attempt.ticket))
         if value is not None and value != NOTHING_USED
     }
-    return queries.PUT_ATTEMPT, {
+    return {
         "id": attempt.id,
         "slot_id": attempt.slot_id,
         "number": attempt.number,
@@ -68,7 +90,7 @@ def of_attempt(attempt: Attempt) -> Statement:
         "charged": attempt.charged.value,
         "intent_at": attempt.intent_at,
         "settled_at": attempt.settled_at,
-        "details": orjson.dumps(details).decode() if details else None,
+        "details": write_json(details).decode() if details else None,
     }
 
 
@@ -99,7 +121,7 @@ def to_slot(row: Sequence[Any]) -> tuple[Slot, Outcome | None]:
         number,
         ordinal,
         from_json(request, ImageRequest),
-        cast("dict[str, Any]", orjson.loads(columns)) if columns else {},
+        cast("dict[str, Any]", read_json(columns)) if columns else {},
     )
     if stored is None:
         return slot, None
@@ -110,7 +132,7 @@ def to_slot(row: Sequence[Any]) -> tuple[Slot, Outcome | None]:
 
 def to_attempt(row: Sequence[Any]) -> Attempt:
     """An attempt from a row of the table."""
-    details: Any = orjson.loads(row[13]) if row[13] else {}
+    details: Any = read_json(row[13]) if row[13] else {}
     return Attempt(
         id=row[0],
         slot_id=row[1],

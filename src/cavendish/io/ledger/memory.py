@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from ...engine.ports import Standing, Tally
 from ...model.attempt import Attempt, AttemptState
 from ...model.fault import Charged
 from ...model.result import Failure, Outcome, Picture, Slot
+from .entries import IllegalEntry
 
 LIVE = frozenset({AttemptState.INTENT, AttemptState.WAITING})
 
@@ -23,6 +25,7 @@ class MemoryLedger:
         self._of_slot: dict[str, list[str]] = {}
         self._live: dict[str, str] = {}
         self._of_form: dict[str, list[str]] = {}
+        self._files: dict[str, str] = {}
         self._settled_rows = 0
         self._edition = 0
         self._editions: dict[str, int] = {}
@@ -31,11 +34,8 @@ class MemoryLedger:
         """Write an attempt down before its call leaves, and its slot when that is new."""
         self._on_commit("before")
         if slot.id in self._live or attempt.id in self._attempts:
-            raise ValueError(f"slot {slot.id} has a live attempt already")
-        if slot.id not in self._slots:
-            self._of_form.setdefault(slot.id.rsplit(".", 1)[0], []).append(slot.id)
-        self._slots[slot.id] = slot
-        self._editions[slot.id] = self._edition
+            raise IllegalEntry(f"slot {slot.id} has a live attempt already")
+        self._put(slot)
         self._attempts[attempt.id] = attempt
         self._of_slot.setdefault(slot.id, []).append(attempt.id)
         self._live[slot.id] = attempt.id
@@ -44,22 +44,25 @@ class MemoryLedger:
     async def waiting(self, attempt: Attempt) -> None:
         """A job was accepted: keep its ticket."""
         self._on_commit("before")
-        self._attempts[attempt.id] = attempt
+        self._move(attempt)
         self._on_commit("after")
 
     async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Write an attempt's receipt, and the slot's outcome when that ended it."""
         self._on_commit("before")
-        self._attempts[attempt.id] = attempt
-        self._live.pop(attempt.slot_id, None)
+        self._must_live(attempt)
         if outcome is not None:
-            self._outcomes[outcome.slot.id] = outcome
+            self._end(outcome)
+        self._move(attempt)
+        if attempt.state not in LIVE:
+            del self._live[attempt.slot_id]
         self._on_commit("after")
 
     async def conclude(self, outcome: Failure) -> None:
         """End a slot without a further attempt."""
         self._on_commit("before")
-        self._outcomes[outcome.slot.id] = outcome
+        self._put(outcome.slot)
+        self._end(outcome)
         self._on_commit("after")
 
     async def keep(self, slot: Slot) -> None:
@@ -81,7 +84,7 @@ class MemoryLedger:
         """What is known of a slot, ``None`` when it was never begun."""
         if slot_id not in self._slots:
             return None
-        attempts = sorted((self._attempts[i] for i in self._of_slot[slot_id]), key=lambda a: (a.number, a.id))
+        attempts = sorted((self._attempts[i] for i in self._of_slot.get(slot_id, ())), key=lambda a: (a.number, a.id))
         slot = self._slots[slot_id] if self._editions[slot_id] == self._edition else None
         return Standing(slot_id, self._outcomes.get(slot_id), tuple(attempts), slot)
 
@@ -123,6 +126,38 @@ class MemoryLedger:
             in_flight=len(self._live),
             unpriced_attempts=sum(a.cost_nusd is None for a in billed) + sum(a.estimate_nusd is None for a in unknown),
         )
+
+    def _put(self, slot: Slot) -> None:
+        if slot.id not in self._slots:
+            self._of_form.setdefault(slot.id.rsplit(".", 1)[0], []).append(slot.id)
+        self._slots[slot.id] = slot
+        self._editions[slot.id] = self._edition
+
+    def _must_live(self, attempt: Attempt) -> None:
+        if self._live.get(attempt.slot_id) != attempt.id:
+            raise IllegalEntry(f"no live attempt {attempt.id}")
+
+    def _move(self, attempt: Attempt) -> None:
+        """What was written before the call left is not written anew."""
+        self._must_live(attempt)
+        before = self._attempts[attempt.id]
+        self._attempts[attempt.id] = replace(
+            attempt,
+            number=before.number,
+            route=before.route,
+            estimate_nusd=before.estimate_nusd,
+            intent_at=before.intent_at,
+        )
+
+    def _end(self, outcome: Outcome) -> None:
+        slot_id, before = outcome.slot.id, self._outcomes.get(outcome.slot.id)
+        if slot_id not in self._slots:
+            raise IllegalEntry(f"no slot {slot_id}")
+        if isinstance(outcome, Picture) and self._files.setdefault(outcome.blob.ref, slot_id) != slot_id:
+            raise IllegalEntry(f"two slots with the file {outcome.blob.ref}")
+        if isinstance(before, Picture) and not (isinstance(outcome, Picture) and outcome.blob.ref == before.blob.ref):
+            del self._files[before.blob.ref]
+        self._outcomes[slot_id] = outcome
 
 
 def _unwatched(_moment: str) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-PUT_REQUEST = "INSERT OR IGNORE INTO requests (form, request) VALUES (:form, :request)"
+# One form may be written in several ways: a reference picture that was moved is the same picture.
+PUT_REQUEST = """
+    INSERT INTO requests (form, request) VALUES (:form, :request)
+    ON CONFLICT (form) DO UPDATE SET request = excluded.request WHERE request != excluded.request
+"""
+
+KEEP_REQUEST = "UPDATE requests SET request = :request WHERE form = :form AND request != :request"
 
 EDITION = "COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'edition'), 0)"
 """The newest edition of the input."""
@@ -21,16 +27,24 @@ KEEP_SLOT = f"""
     UPDATE slots SET key = :key, row = :row, ordinal = :ordinal, edition = {EDITION}, columns = :columns WHERE id = :id
 """
 
-PUT_ATTEMPT = """
+ADD_ATTEMPT = """
     INSERT INTO attempts (id, slot_id, number, endpoint, model, wire_model, mode, state, estimate_nusd, cost_nusd,
         charged, intent_at, settled_at, details)
     VALUES (:id, :slot_id, :number, :endpoint, :model, :wire_model, :mode, :state, :estimate_nusd, :cost_nusd,
         :charged, :intent_at, :settled_at, :details)
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state, cost_nusd = excluded.cost_nusd, charged = excluded.charged,
-        settled_at = excluded.settled_at, details = excluded.details
+"""
+
+# A receipt is final.
+MOVE_ATTEMPT = """
+    UPDATE attempts SET state = :state, cost_nusd = :cost_nusd, charged = :charged, settled_at = :settled_at,
+        details = :details
+    WHERE id = :id AND slot_id = :slot_id AND state IN ('intent', 'waiting')
 """
 
 END_SLOT = "UPDATE slots SET state = :state, outcome = :outcome, sha256 = :sha256, file = :file WHERE id = :id"
+
+MUST_FIND = frozenset({MOVE_ATTEMPT, END_SLOT})
+"""Statements that lose what they were to write when there is no such row."""
 
 PUT_EVENT = "INSERT INTO events (at, what, attempt_id, slot_id) VALUES (:at, :what, :attempt_id, :slot_id)"
 

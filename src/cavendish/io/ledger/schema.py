@@ -7,8 +7,12 @@ What must never be is forbidden by the database itself: two live attempts of one
 
 from __future__ import annotations
 
+APPLICATION_ID = int.from_bytes(b"cvnd")
+"""Stands in the head of the file, so that no other program's database is taken for a ledger, or made one."""
+
 MIGRATIONS: tuple[str, ...] = (
-    """
+    f"""
+    PRAGMA application_id = {APPLICATION_ID};
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE requests (form TEXT PRIMARY KEY, request TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE slots (

@@ -17,11 +17,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ...engine.ports import OutOfSpace, Standing, Tally
+from ...errors import FolderError
 from ...model.attempt import Attempt
 from ...model.result import Failure, Outcome, Slot
 from . import queries
-from .entries import Statement, of_attempt, of_event, of_intent, of_kept, of_outcome
-from .reader import LedgerReader, broken, check_version
+from .entries import IllegalEntry, Statement, of_attempt, of_conclusion, of_event, of_intent, of_kept, of_outcome
+from .reader import LedgerReader, broken, check_version, is_out_of_space
 from .schema import MIGRATIONS
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ BUSY_S = 10.0
 """How long to wait for another process that reads or tidies up the file."""
 
 SETTLED_ROWS = "settled_rows"
+RUN = "run"
 
 Entry = tuple[Sequence[Statement], "asyncio.Future[None]"]
 
@@ -37,13 +39,18 @@ Entry = tuple[Sequence[Statement], "asyncio.Future[None]"]
 class SqliteLedger:
     """Implements ``engine.ports.Ledger``. Open it before use, close it after.
 
-    ``inline`` does without the thread, for virtual clocks. ``on_commit`` is called before and after each commit with
-    the words ``"before"`` and ``"after"``; what it raises ends the program's knowledge there, as a crash would.
+    ``run_id`` names the run whose books these are; without it, any run's will do. ``on_commit`` is called before and
+    after each commit with the words ``"before"`` and ``"after"``; what it raises ends the program's knowledge there,
+    as a crash would.
+
+    Writing raises ``OutOfSpace`` on a full disk, ``FolderError`` when the file cannot be used any more, and
+    ``IllegalEntry`` for what the books cannot hold; of such an entry nothing is written.
     """
 
-    def __init__(self, path: Path, *, inline: bool = False, on_commit: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: Path, *, run_id: str = "", on_commit: Callable[[str], None] | None = None) -> None:
         self._path = path
-        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._run_id = run_id
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._on_commit = on_commit or _unwatched
         self._pending: list[Entry] = []
         self._writer: asyncio.Task[None] | None = None
@@ -59,16 +66,19 @@ class SqliteLedger:
 
     async def open(self) -> None:
         """Open or make the file. Raises ``FolderError`` when it cannot be used."""
-        await self._do(self._connect)
+        try:
+            await self._do(self._connect)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
 
     async def close(self) -> None:
         """Write what is pending, and close."""
         if self._writer is not None:
             await asyncio.gather(self._writer, return_exceptions=True)
         await self._do(self._db.close)
-        if self._thread is not None:
-            # It has nothing left to do, and waiting for it to end would hold up the loop.
-            self._thread.shutdown(wait=False)
+        # It has nothing left to do, and waiting for it to end would hold up the loop.
+        self._thread.shutdown(wait=False)
 
     # --- the port ---------------------------------------------------------------------------------------------------
 
@@ -90,11 +100,11 @@ class SqliteLedger:
 
     async def conclude(self, outcome: Failure) -> None:
         """End a slot without a further attempt."""
-        await self._write((of_outcome(outcome),))
+        await self._write(of_conclusion(outcome))
 
     async def keep(self, slot: Slot) -> None:
         """A slot that was begun before is wanted now, at this place."""
-        await self._write((of_kept(slot),))
+        await self._write(of_kept(slot))
 
     async def standing(self, slot_id: str) -> Standing | None:
         """What is known of a slot, ``None`` when it was never begun."""
@@ -142,12 +152,11 @@ class SqliteLedger:
 
     async def _write(self, statements: Iterable[Statement]) -> None:
         entry: Entry = (tuple(statements), asyncio.get_running_loop().create_future())
-        if self._thread is None:
-            _answer([entry], self._commit([entry]))
-        else:
-            self._pending.append(entry)
-            if self._writer is None:
-                self._writer = asyncio.ensure_future(self._write_pending())
+        # Who was cancelled meanwhile does not look at the error any more, and nobody else is to complain of that.
+        entry[1].add_done_callback(_seen)
+        self._pending.append(entry)
+        if self._writer is None:
+            self._writer = asyncio.ensure_future(self._write_pending())
         # Shielded: a caller that is cancelled does not take its entry out of the books.
         await asyncio.shield(entry[1])
 
@@ -156,9 +165,12 @@ class SqliteLedger:
             batch, self._pending = self._pending, []
             try:
                 errors = await self._do(lambda batch=batch: self._commit(batch))
-            except BaseException as error:
+            except asyncio.CancelledError as error:
+                self._writer = None
                 _answer(batch, [error] * len(batch))
                 raise
+            except BaseException as error:  # noqa: BLE001 (it belongs to those who wait)
+                errors = [error] * len(batch)
             _answer(batch, errors)
         self._writer = None
 
@@ -166,7 +178,7 @@ class SqliteLedger:
         """All entries in one transaction; when one of them is refused, each in its own, so that the others get in."""
         try:
             self._transact(statement for statements, _ in batch for statement in statements)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, IllegalEntry, UnicodeError, OverflowError) as error:
             if len(batch) > 1:
                 return [result for entry in batch for result in self._commit([entry])]
             return [self._translated(error)]
@@ -177,7 +189,9 @@ class SqliteLedger:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for sql, values in statements:
-                self._db.execute(sql, values)
+                found = self._db.execute(sql, values).rowcount
+                if not found and sql in queries.MUST_FIND:
+                    raise IllegalEntry(f"no slot or live attempt {values['id']}")
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
@@ -185,29 +199,51 @@ class SqliteLedger:
             raise
         self._on_commit("after")
 
-    def _translated(self, error: sqlite3.Error) -> BaseException:
-        full = getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
-        if full or "disk is full" in str(error):
-            return OutOfSpace(errno.ENOSPC, "no room left for the ledger")
-        if isinstance(error, sqlite3.IntegrityError):
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.IntegrityError | UnicodeError | OverflowError):
+            return IllegalEntry(str(error))
+        if not isinstance(error, sqlite3.DatabaseError):
             return error
-        return broken(self._path, error) if isinstance(error, sqlite3.DatabaseError) else error
+        if is_out_of_space(error):
+            return OutOfSpace(errno.ENOSPC, "no room left for the ledger", str(self._path))
+        return broken(self._path, error)
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
         try:
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
-            version = check_version(self._db, self._path)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate(version)
-        except sqlite3.OperationalError as error:
-            raise self._translated(error) from error
         except sqlite3.DatabaseError as error:
             raise broken(self._path, error) from error
-        self.reader = LedgerReader(self._db)
+        self.reader = LedgerReader(self._db, self._path)
+        try:
+            self._prepare()
+        except BaseException as error:
+            self._db.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise broken(self._path, error) from error
+            raise
+
+    def _prepare(self) -> None:
+        version = check_version(self._db, self._path)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._migrate(version)
+        self._own()
+
+    def _own(self) -> None:
+        """Note whose books these are. A write, so a folder that is read-only is found out before anything is bought."""
+        self._db.execute("BEGIN IMMEDIATE")
+        whose = self.reader.get_meta(RUN)
+        if self._run_id and whose not in {None, self._run_id}:
+            raise FolderError(
+                f"{self._path} holds the books of another run",
+                hints=("put the ledger of this run back in its place, or begin in a new folder",),
+            )
+        if self._run_id and whose is None:
+            self._db.execute(queries.PUT_META, {"name": RUN, "value": self._run_id})
+        self._db.execute("COMMIT")
 
     def _migrate(self, version: int) -> None:
         for number, script in enumerate(MIGRATIONS[version:], version + 1):
@@ -215,8 +251,6 @@ class SqliteLedger:
 
     async def _do(self, work: Callable[[], T]) -> T:
         """Run on the ledger's thread, after what is being written."""
-        if self._thread is None:
-            return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
@@ -228,6 +262,11 @@ def _answer(batch: Sequence[Entry], errors: Sequence[BaseException | None]) -> N
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _seen(future: asyncio.Future[None]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _unwatched(_moment: str) -> None:
