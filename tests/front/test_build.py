@@ -33,6 +33,8 @@ async def google(tmp_path, monkeypatch):
     async with Server(drawing, tls=context) as server:
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"https://localhost:{server.port}")
         monkeypatch.setenv("GEMINI_API_KEY", KEY)
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            monkeypatch.delenv(name, raising=False)
         yield server, certificate
 
 
@@ -93,6 +95,7 @@ async def test_a_call_goes_through_the_proxy_of_the_environment_and_the_key_unse
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with Proxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"https://api.localhost:{server.port}")
         assert len(await draw(tmp_path)) == 1
     assert [heard.method for heard in proxy.heard] == ["CONNECT"]
     assert KEY.encode() not in proxy.seen

@@ -136,10 +136,10 @@ SCRIPT = """
 set -u
 mount -t tmpfs -o size={small} tmpfs "$1" || exit 77
 folder=$1/run; shift
-"$@" generate "a kite" -n 60 -o "$folder" --via sim --quiet; echo "first: $?"
-"$@" resume "$folder" --quiet; echo "still full: $?"
+"$@" generate "a kite" -n 60 -o "$folder" --via sim; echo "first: $?"
+"$@" resume "$folder"; echo "still full: $?"
 mount -o remount,size={large} "${{folder%/run}}"
-"$@" resume "$folder" --quiet; echo "with room: $?"
+"$@" resume "$folder"; echo "with room: $?"
 cp -a "$folder" "${{folder%/mount/run}}/kept"
 """
 

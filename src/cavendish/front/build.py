@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ from ..catalog.cards import EndpointCard
 from ..catalog.load import load as load_catalog
 from ..catalog.resolve import Catalog, Resolved
 from ..engine.ports import Clock, Dice, Lane
+from ..errors import ConfigError
 from ..govern.governors import Place
 from ..io.blobs.memory import MemoryBlobs
 from ..io.clock import SystemClock
@@ -68,8 +70,8 @@ class Workshop:
         self._starting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        bundle = self.setup.settings.ca_bundle.value
-        tls = await asyncio.to_thread(ssl.create_default_context, cafile=str(bundle)) if bundle else None
+        bundle = self.setup.settings.ca_bundle
+        tls = await asyncio.to_thread(_trust, bundle.value, bundle.origin) if bundle.value else None
         self._session = await self._stack.enter_async_context(Session(tls))
         return self
 
@@ -141,6 +143,18 @@ class Workshop:
             notices=lambda slot: _unsaid(dialect, slot, resolved),
             input_tokens=lambda slot: input_tokens(slot.request, resolved.card),
         )
+
+
+def _trust(bundle: Path, origin: str) -> ssl.SSLContext:
+    """Trust in those that a file of certificates, or a folder of them, vouches for."""
+    try:
+        if bundle.is_dir():
+            return ssl.create_default_context(capath=str(bundle))
+        return ssl.create_default_context(cafile=str(bundle))
+    except OSError as error:
+        # An SSLError is one too, and says little of its own.
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "no certificate in it that can be read"
+        raise ConfigError(f"{origin}: {bundle}: {why}", hints=("it should be a file of certificates, PEM",)) from error
 
 
 def _call(slot: Slot, attempt: int, resolved: Resolved) -> Call:

@@ -92,10 +92,17 @@ def head(status=200, content_type="application/json", **headers):
 
 
 def self_signed(folder):
-    """A server's TLS for ``localhost`` with a certificate that it signed itself, and the certificate's file."""
+    """A server's TLS for ``localhost`` and ``api.localhost`` with a certificate that it signed itself, and the certificate's file."""
     key, certificate = folder / "key.pem", folder / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    command += [
+        "-addext",
+        "subjectAltName=DNS:localhost,DNS:api.localhost",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:

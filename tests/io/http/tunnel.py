@@ -38,7 +38,7 @@ class Proxy:
         sides = [writer]
         try:
             await self._lead(reader, writer, sides)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             for side in sides:

@@ -75,7 +75,7 @@ def read_signature(value: Any) -> str | Blob | None:
 def _read_image(value: Any) -> Image | None:
     inline = mapping(value, "inlineData")
     if blob := blob_of(member(inline, "data")):
-        return Image(blob=blob, media_type=text(inline, "mimeType") or None)
+        return Image(blob=blob, media_type=text(inline, "mimeType") or blob.media_type or None)
     file = mapping(value, "fileData")
     if uri := text(file, "fileUri"):
         return Image(uri=uri, media_type=text(file, "mimeType") or None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import socket
 import ssl
 import urllib.request
@@ -68,6 +69,8 @@ class Proxies:
         """
         proxy = self.by_scheme.get(url.scheme) or self.by_scheme.get("all")
         host = url.host or ""
+        if _is_this_machine(host):
+            return {}
         # The port belongs to it: NO_PROXY may name one.
         if not proxy or urllib.request.proxy_bypass(f"{host}:{url.port}" if url.explicit_port else host):
             return {}
@@ -81,6 +84,14 @@ class Proxies:
         headers = {"Proxy-Authorization": f"Basic {word}"}
         # A proxy gets a plain request itself, and of an encrypted one only what opens the tunnel.
         return {"proxy": address.with_user(None), "headers" if url.scheme == "http" else "proxy_headers": headers}
+
+
+def _is_this_machine(host: str) -> bool:
+    """A proxy elsewhere would look for the simulator or a gateway on its own machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Session:

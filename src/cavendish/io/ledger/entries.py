@@ -126,7 +126,8 @@ def to_slot(row: Sequence[Any]) -> tuple[Slot, Outcome | None]:
     if stored is None:
         return slot, None
     outcome = from_json(stored)
-    assert isinstance(outcome, Picture | Failure)
+    if not isinstance(outcome, Picture | Failure):
+        raise TypeError(f"no outcome: {outcome}")
     return slot, replace(outcome, slot=slot)
 
 

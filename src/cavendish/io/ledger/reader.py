@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ...engine.ports import Standing, Tally
 from ...errors import FolderError
@@ -16,13 +16,23 @@ from . import queries
 from .entries import to_attempt, to_slot
 from .schema import APPLICATION_ID, VERSION
 
+T = TypeVar("T")
+
 PAGE = 500
 """Outcomes read at a time: memory stays flat however long the job is."""
 
 BUSY_S = 30.0
 """How long to wait for a process that has the file for itself: one that opens it, or closes it as the last."""
 
-_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+_NO_LEAVE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
+_NO_ROOM = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+    }
+)
 """Only "no space left" is the first of these; quotas, limits of a process, and the index of the log say the others."""
 
 
@@ -45,9 +55,9 @@ class LedgerReader:
             # Not mode=ro: a file left by a crash may need its log read in first, which is a write.
             connection = _connected(path)
         except sqlite3.DatabaseError as error:
-            if _code(error) != sqlite3.SQLITE_CANTOPEN or path.with_name(f"{path.name}-wal").exists():
+            if _code(error) & 0xFF not in _NO_LEAVE or path.with_name(f"{path.name}-wal").exists():
                 raise broken(path, error) from error
-            # In a folder that cannot be written to, where nobody can be writing either.
+            # In a folder that cannot be written to, as it was left when it was closed: nobody can be writing there.
             connection = _connected(path, "immutable=1")
         return cls(connection, path)
 
@@ -68,28 +78,28 @@ class LedgerReader:
         row = self._one(queries.SLOT, slot_id)
         if row is None:
             return None
-        attempts = tuple(map(to_attempt, self._all(queries.ATTEMPTS_OF_SLOT, slot_id)))
-        slot, outcome = to_slot(row)
+        attempts = tuple(self._made(to_attempt, found) for found in self._all(queries.ATTEMPTS_OF_SLOT, slot_id))
+        slot, outcome = self._made(to_slot, row)
         return Standing(slot_id, outcome, attempts, slot if row[8] else None)
 
     def open_attempts(self) -> list[tuple[Attempt, Slot]]:
         """Attempts without a receipt, with their slots."""
-        attempts = list(map(to_attempt, self._all(queries.OPEN_ATTEMPTS)))
-        return [(a, to_slot(self._row(queries.SLOT, a.slot_id))[0]) for a in attempts]
+        attempts = [self._made(to_attempt, row) for row in self._all(queries.OPEN_ATTEMPTS)]
+        return [(a, self._made(to_slot, self._row(queries.SLOT, a.slot_id))[0]) for a in attempts]
 
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes of what is wanted now, in the order of rows and ordinals, a page at a time."""
         last: tuple[int, int, str] = (-1, -1, "")
         while rows := self._all(queries.OUTCOMES, *last, PAGE):
             for row in rows:
-                outcome = to_slot(row)[1]
+                outcome = self._made(to_slot, row)[1]
                 if outcome is not None:
                     yield outcome
             last = (rows[-1][2], rows[-1][3], rows[-1][0])
 
     def unfinished_below(self, row: int) -> list[Slot]:
         """Slots of rows below this number that have no picture, in order."""
-        return [to_slot(found)[0] for found in self._all(queries.UNFINISHED, row)]
+        return [self._made(to_slot, found)[0] for found in self._all(queries.UNFINISHED, row)]
 
     def hashes(self, form: str) -> Iterable[str]:
         """The sha256 of each picture of a form."""
@@ -121,8 +131,17 @@ class LedgerReader:
 
     def _row(self, sql: str, *values: object) -> Any:
         """The one row that there must be."""
-        (row,) = self._all(sql, *values)
+        row = self._one(sql, *values)
+        if row is None:
+            raise damaged(self._path, "an entry is missing")
         return row
+
+    def _made(self, make: Callable[[Sequence[Any]], T], row: Sequence[Any]) -> T:
+        """What stands in a row."""
+        try:
+            return make(row)
+        except (ValueError, TypeError, KeyError) as error:
+            raise damaged(self._path, f"the entry {row[0]} makes no sense") from error
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -150,24 +169,28 @@ def broken(path: Path, error: sqlite3.DatabaseError) -> FolderError:
     """The error for a file that SQLite cannot use."""
     if is_out_of_space(error):
         return FolderError(f"no room left on the disk for {path}", hints=("free some, then run the same again",))
-    match _code(error) & 0xFF:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return FolderError(f"{path} is in use by another process", hints=("wait for it, or stop it",))
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return FolderError(
-                f"{path} cannot be opened or written to: {error}",
-                hints=("check the permissions of the file and its folder, or copy the run folder to another place",),
-            )
-        case sqlite3.SQLITE_IOERR:
-            return FolderError(f"the disk failed at {path}: {error}", hints=("mend it, then run the same again",))
-        case _:
-            return FolderError(
-                f"{path} is damaged or no ledger: {error}",
-                hints=(
-                    "the pictures beside it are whole",
-                    "move it and its -wal file away to begin the books anew; what it knew is bought again then",
-                ),
-            )
+    code = _code(error) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return FolderError(f"{path} is in use by another process", hints=("wait for it, or stop it",))
+    if code in _NO_LEAVE:
+        return FolderError(
+            f"{path} cannot be opened or written to: {error}",
+            hints=("check the permissions of the file and its folder, or copy the run folder to another place",),
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return FolderError(f"the disk failed at {path}: {error}", hints=("mend it, then run the same again",))
+    return damaged(path, str(error))
+
+
+def damaged(path: Path, why: str) -> FolderError:
+    """The error for a file whose contents cannot be used."""
+    return FolderError(
+        f"{path} is damaged or no ledger: {why}",
+        hints=(
+            "the pictures beside it are whole",
+            "move it and its -wal file away to begin the books anew; what it knew is bought again then",
+        ),
+    )
 
 
 def is_out_of_space(error: sqlite3.DatabaseError) -> bool:
