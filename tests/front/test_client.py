@@ -189,6 +189,25 @@ async def test_a_call_that_is_cancelled_cancels_what_is_in_flight(client, server
     assert result.unknown_cost > 0
 
 
+def test_a_client_stays_in_its_event_loop(far_server, tmp_path):
+    client = AsyncClient(via="sim", settings={"endpoints.sim.base_url": far_server.url})
+    with asyncio.Runner() as runner:
+        assert len(runner.run(client.generate("a kite", output=tmp_path))) == 1
+        with pytest.raises(RuntimeError, match="opened in another event loop"):
+            asyncio.run(client.generate("a kite", n=2, output=tmp_path))
+        runner.run(client.close())
+    # Closed, it may begin anew.
+    with asyncio.Runner() as runner:
+        assert len(runner.run(client.generate("a kite", n=2, output=tmp_path))) == 2
+        runner.run(client.close())
+
+
+async def test_a_stream_may_be_a_context(client, server, tmp_path):
+    async with client.stream("a kite", n=50, output=tmp_path, concurrency=1) as stream:
+        await anext(stream)
+    assert calls(server) == len(stream.result) < 50
+
+
 async def test_two_calls_at_once_share_one_simulator_when_there_is_no_key(tmp_path):
     async with AsyncClient() as client:
         results = await asyncio.gather(
@@ -472,3 +491,51 @@ async def test_a_batch_ends_when_its_client_is_closed(server, tmp_path):
     assert summary.delivered == calls(server) < 200
     assert summary.facts.stopped.kind is FaultKind.CANCELLED
     assert summary.facts.left == 200 - summary.delivered
+
+
+async def test_a_batch_of_a_list_of_prompts_can_be_completed_too(client, server, tmp_path):
+    prompts = ["a dog", "a cat", "a cow, with\nhorns"]
+    seen = []
+    summary = await client.batch(prompts, output=tmp_path, n=2, on_picture=lambda p: seen.append(p.prompt))
+    assert (summary.delivered, calls(server), sorted(seen)) == (6, 6, sorted(prompts * 2))
+    summary = await client.batch([*prompts[:2], "a goat"], output=tmp_path, n=2)
+    assert (summary.delivered, calls(server)) == (6, 8)
+
+
+async def test_a_batch_of_dicts_may_use_all_columns(client, server, tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "look.png")
+    rows = [
+        {"animal": "dog", "size": "512", "references": [tmp_path / "look.png"]},
+        {"animal": "cat", "n": 2, "key": "tom"},
+    ]
+    seen = []
+    await client.batch(iter(rows), output=tmp_path / "run", model=MODEL, template="a {animal}", on_picture=seen.append)
+    shown = sorted((p.prompt, p.width, len(p.value.slot.request.references)) for p in seen)
+    assert shown == [("a cat", 1024, 0), ("a cat", 1024, 0), ("a dog", 512, 1)]
+    assert "tom" in {picture.key for picture in seen}
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        ([], "the list of rows is empty"),
+        (["a dog", ""], "line 2"),
+        ([{7: "a dog"}], "line 1: Dict key must be str"),
+        (["a dog", 7], "the list of rows, line 2: a int is neither"),
+        ([{"prompt": b"x"}], "not JSON serializable: bytes"),
+        ([{"prompt": "a dog", "size": "9K"}], "line 1"),
+    ],
+)
+async def test_a_row_that_is_none_is_named(client, server, tmp_path, rows, words):
+    with pytest.raises(InputError, match=words):
+        await client.batch(rows, output=tmp_path)
+    assert calls(server) == 0
+
+
+async def test_references_of_a_batch_go_along_with_every_row(client, tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "look.png")
+    seen = []
+    await client.batch(
+        ["a dog", "a cat"], output=tmp_path / "run", references=tmp_path / "look.png", on_picture=seen.append
+    )
+    assert [len(picture.value.slot.request.references) for picture in seen] == [1, 1]

@@ -14,7 +14,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +25,15 @@ from . import said
 from .asking import asked
 from .build import Setup, Workshop
 from .folder.summary import Summary
-from .keeping import REFERENCES
+from .given import as_lines
+from .keeping import GIVEN_NAME, REFERENCES
 from .order import Order
 from .orders import order_batch, order_prompts
 from .outcome import Picture, Result
 from .recipes import BatchWish, RunWish
 from .references import read_references
 from .routes import Routes, RouteWish
+from .rows.intake import STDIN
 from .rows.options import RowDefaults, RowOptions
 from .stream import PictureStream
 from .work import Asking, Teller, Work, Working
@@ -44,7 +46,8 @@ class Options:
     """What holds for all calls of a client unless a call says otherwise; every field is optional.
 
     ``via`` names endpoints in the order of preference; ``max_cost`` is in dollars for one run, ``timeout`` in seconds
-    for one call to a provider.
+    for one call to a provider. ``tier`` and ``rpm`` speak of the key, so what is said of them first holds for as long
+    as the client is open.
     """
 
     model: str | None = None
@@ -77,6 +80,7 @@ class AsyncClient:
             raise RequestError(str(error).replace("Options.__init__()", "the client")) from None
         self._settings = settings
         self._workshop: Workshop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._opening = asyncio.Lock()
         self._at_work: dict[asyncio.Task[Any], Working[Any]] = {}
 
@@ -139,10 +143,11 @@ class AsyncClient:
 
     async def batch(
         self,
-        rows: str | os.PathLike[str],
+        rows: str | os.PathLike[str] | Iterable[str | Mapping[str, Any]],
         *,
         output: str | os.PathLike[str],
         n: int = 1,
+        references: Any = (),
         template: str | None = None,
         grid: Mapping[str, Sequence[str]] | None = None,
         skip_bad: bool = False,
@@ -151,6 +156,7 @@ class AsyncClient:
     ) -> Summary:
         """All rows of a CSV, TSV, JSONL, text or Parquet file into a run folder. The same call again completes it.
 
+        ``rows`` may also be prompts, or dicts of columns, instead of a file; ``references`` go along with every row.
         Returns the sums; the pictures are in the folder, with ``metadata.jsonl``. ``on_picture`` is called with each as
         it arrives. ``template`` makes prompts out of columns (``"a {animal} in {style}"``), ``grid`` adds columns of
         which every combination is taken. The other arguments are as in ``generate``.
@@ -160,12 +166,17 @@ class AsyncClient:
 
         def start(setup: Setup) -> tuple[Routes, Order]:
             routes = setup.routes(_route_wish(options))
-            defaults = asked(routes, "", {**wanted, "model": options.model, "n": n})
-            chosen = RowOptions(
-                template=template, grid={k: tuple(v) for k, v in (grid or {}).items()}, skip_bad=skip_bad
-            )
-            run = _run_wish(folder, options, title=str(rows))
-            return routes, order_batch(setup, routes, BatchWish(rows, RowDefaults(defaults), chosen), run)
+            images = read_references(references, folder / REFERENCES)
+            defaults = RowDefaults(asked(routes, "", {**wanted, "model": options.model, "n": n}, images))
+            columns = {name: tuple(values) for name, values in (grid or {}).items()}
+            if isinstance(rows, str | os.PathLike):
+                chosen = RowOptions(template=template, grid=columns, skip_bad=skip_bad)
+                wish = BatchWish(rows, defaults, chosen)
+            else:
+                chosen = RowOptions("jsonl", template, columns, skip_bad)
+                wish = BatchWish(STDIN, defaults, chosen, as_lines(rows))
+            title = GIVEN_NAME if wish.given is not None else str(rows)
+            return routes, order_batch(setup, routes, wish, _run_wish(folder, options, title=title))
 
         return await self._begin(Work(self.open, start, Teller(folder, on_picture)))
 
@@ -174,8 +185,12 @@ class AsyncClient:
 
         Raises ``ConfigError`` for settings that cannot be.
         """
+        loop = asyncio.get_running_loop()
+        if self._workshop is not None and self._loop is not loop:
+            raise RuntimeError("this client was opened in another event loop; make one in each, or use Client")
         async with self._opening:
             if self._workshop is None:
+                self._loop = loop
                 # In a thread, since settings are files.
                 setup = await asyncio.to_thread(Setup, self._settings)
                 self._workshop = await Workshop(setup).__aenter__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ from ..dialects.gemini import GeminiDialect
 from ..io.blobs.claim import INNER
 from ..model.blob import Blob
 from ..wire.media import extension
-from .rows.intake import STDIN, Intake
+from .recipes import BatchWish
+from .rows.intake import STDIN, STDIN_NAME, Intake
 from .rows.openai_bodies import read_chat, read_images
 
 REFERENCES = f"{INNER}/references"
 SPOOL = f"{INNER}/input"
 HASH_CHARS = 24
+GIVEN_NAME = "the list of rows"
+"""What messages call rows that were handed in from Python."""
 
 
 class Keeper:
@@ -46,13 +50,15 @@ class Keeper:
         self._data.clear()
 
 
-def intake(folder: Path, path: str | os.PathLike[str]) -> Intake:
-    """What reading a batch for this run folder may need. Standard input is kept, so that the run can be resumed."""
+def intake(folder: Path, batch: BatchWish) -> Intake:
+    """What reading a batch for this run folder may need. What is no file is kept, so that the run can be resumed."""
     spool = folder / SPOOL
-    if os.fspath(path) == STDIN:
+    if os.fspath(batch.path) == STDIN:
         spool.parent.mkdir(parents=True, exist_ok=True)
+    stdin = sys.stdin.buffer if sys.stdin else None
     return Intake(
-        stdin=sys.stdin.buffer if sys.stdin else None,
+        stdin=stdin if batch.given is None else io.BytesIO(batch.given),
+        name=STDIN_NAME if batch.given is None else GIVEN_NAME,
         spool=spool,
         new_blob=lambda: Keeper(folder / REFERENCES),
         read_calls={"gemini": GeminiDialect().read_call, "openai_images": read_images, "openai_chat": read_chat},

@@ -48,7 +48,7 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
     A file of at most ``CHECKED_ROWS`` rows is checked as a whole before anything is bought; in a longer one, a bad row
     stops the run when it is reached, with everything before it kept.
     """
-    source = open_rows(batch.path, batch.defaults, batch.options, intake(run.folder, batch.path))
+    source = open_rows(batch.path, batch.defaults, batch.options, intake(run.folder, batch))
 
     def wishes(start: int) -> Iterator[Wish]:
         for row in source.skip(start) if start else source:
@@ -66,7 +66,7 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
         total = sum(wish.request.n for wish in wishes(0))
     else:
         total = None if source.counts_vary else rows * batch.defaults.request.n
-    made = _Made(wishes, f"batch {Path(source.name).name}", total)
+    made = _Made(wishes, f"batch {recipes.title_of(batch.path)}", total)
     order = _order(setup, run, made, recipes.of_batch(batch, run, routes.wish, source.format))
     return order.having(fingerprint=source.fingerprint(), skipped=lambda: source.problems.count)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,12 @@ class RunWish:
 
 @dataclass(frozen=True, slots=True)
 class BatchWish:
-    """A batch file and how to read it. ``path`` may be ``-``, standard input."""
+    """A batch file and how to read it. ``path`` may be ``-``, standard input, or ``given`` in its place."""
 
     path: str | os.PathLike[str]
     defaults: RowDefaults
     options: RowOptions
+    given: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

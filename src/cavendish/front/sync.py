@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -81,17 +81,18 @@ class Client:
 
     def batch(
         self,
-        rows: str | os.PathLike[str],
+        rows: str | os.PathLike[str] | Iterable[str | Mapping[str, Any]],
         *,
         output: str | os.PathLike[str],
         n: int = 1,
+        references: Any = (),
         template: str | None = None,
         grid: Mapping[str, Sequence[str]] | None = None,
         skip_bad: bool = False,
         on_picture: Callable[[Picture], None] | None = None,
         **fields: Any,
     ) -> Summary:
-        """All rows of a file into a run folder; see ``AsyncClient.batch``.
+        """All rows into a run folder; see ``AsyncClient.batch``.
 
         ``on_picture`` is called in another thread.
         """
@@ -100,6 +101,7 @@ class Client:
                 rows,
                 output=output,
                 n=n,
+                references=references,
                 template=template,
                 grid=grid,
                 skip_bad=skip_bad,

@@ -92,7 +92,7 @@ def head(status=200, content_type="application/json", **headers):
 
 
 def self_signed(folder):
-    """A server's TLS for ``localhost`` and ``api.localhost`` with a certificate that it signed itself, and the certificate's file."""
+    """TLS for ``localhost`` and ``api.localhost`` with a certificate that it signed itself, and that one's file."""
     key, certificate = folder / "key.pem", folder / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     command += [

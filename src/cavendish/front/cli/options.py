@@ -50,7 +50,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="What would be a notice i
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and take, and stop.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no summary.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no summary; only what is wrong.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the contact sheet when done.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")]
 

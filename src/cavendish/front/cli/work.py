@@ -174,11 +174,13 @@ def _report(summary: Summary, order: Order, routes: Routes, manner: Manner) -> N
     elif manner.listing:
         for path in _paths(order.folder):
             print(path)
+    stopped = summary.facts.stopped
     if not manner.quiet:
         say(summary.text(paths=False))
-        stopped = summary.facts.stopped
-        if stopped is not None and (advice := ADVICE.get(stopped.kind)):
-            say(f"hint: {advice}")
+    elif stopped is not None:
+        say(f"error: stopped: {stopped.message or stopped.kind.value}")
+    if stopped is not None and (advice := ADVICE.get(stopped.kind)):
+        say(f"hint: {advice}")
     sheet = order.folder / "index.html"
     if manner.open and sheet.is_file():
         webbrowser.open(sheet.resolve().as_uri())

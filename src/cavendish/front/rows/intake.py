@@ -39,13 +39,14 @@ class Intake:
 
     ``stdin`` is read for ``-`` and, when ``spool`` names a file, kept there. ``new_blob`` takes pictures that stand
     inside a batch file as base64. ``read_calls`` are the dialects' readers by name (``gemini``, ``openai_images``,
-    ``openai_chat``), for providers' own batch files.
+    ``openai_chat``), for providers' own batch files. ``name`` is what messages call the bytes of ``stdin``.
     """
 
     stdin: BinaryIO | None = None
     spool: Path | None = None
     new_blob: NewBlob | None = None
     read_calls: Mapping[str, ReadCall] = field(default_factory=dict[str, ReadCall])
+    name: str = STDIN_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +95,20 @@ def _from_file(path: Path) -> Origin:
 
 def _from_stdin(intake: Intake) -> Origin:
     if intake.stdin is None:
-        raise BatchInputError("standard input cannot be read here", path=STDIN_NAME)
+        raise BatchInputError(f"{intake.name} cannot be read here", path=intake.name)
     if intake.spool is None:
         data = intake.stdin.read(MEMORY_BYTES + 1)
         if len(data) > MEMORY_BYTES:
             raise BatchInputError(
-                f"standard input has more than {MEMORY_BYTES} bytes",
-                path=STDIN_NAME,
+                f"{intake.name} has more than {MEMORY_BYTES} bytes",
+                path=intake.name,
                 hints=("write it to a file and name the file",),
             )
-        return Origin(STDIN_NAME, Path.cwd(), None, data)
+        return Origin(intake.name, Path.cwd(), None, data)
     with intake.spool.open("wb") as file:
         while chunk := intake.stdin.read(CHUNK_BYTES):
             file.write(chunk)
-    return Origin(STDIN_NAME, Path.cwd(), intake.spool)
+    return Origin(intake.name, Path.cwd(), intake.spool)
 
 
 # --- text ------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,12 @@ PAGE = 500
 BUSY_S = 30.0
 """How long to wait for a process that has the file for itself: one that opens it, or closes it as the last."""
 
+UNUSABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What is raised for a file that cannot be used; the second when SQLite quotes a damaged place in its message."""
+
+LEAST_BYTES = 512
+"""SQLite's smallest page. Of a file that is shorter it may say that nothing is in it."""
+
 _NO_LEAVE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 _NO_ROOM = frozenset(
     {
@@ -54,7 +60,7 @@ class LedgerReader:
         try:
             # Not mode=ro: a file left by a crash may need its log read in first, which is a write.
             connection = _connected(path)
-        except sqlite3.DatabaseError as error:
+        except UNUSABLE as error:
             if _code(error) & 0xFF not in _NO_LEAVE or path.with_name(f"{path.name}-wal").exists():
                 raise broken(path, error) from error
             # In a folder that cannot be written to, as it was left when it was closed: nobody can be writing there.
@@ -123,7 +129,7 @@ class LedgerReader:
     def _all(self, sql: str, *values: object) -> list[Any]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except UNUSABLE as error:
             raise broken(self._path, error) from error
 
     def _one(self, sql: str, *values: object) -> Any:
@@ -154,6 +160,8 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
         for sql in ("PRAGMA user_version", "PRAGMA application_id", "SELECT COUNT(*) FROM sqlite_schema")
     )
     if not (version or whose or tables):
+        if 0 < path.stat().st_size < LEAST_BYTES:
+            raise damaged(path, "it was cut off")
         return 0
     if whose != APPLICATION_ID:
         raise FolderError(f"{path} is the database of another program", hints=("move it away, or use another folder",))
@@ -165,7 +173,7 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def broken(path: Path, error: sqlite3.DatabaseError) -> FolderError:
+def broken(path: Path, error: Exception) -> FolderError:
     """The error for a file that SQLite cannot use."""
     if is_out_of_space(error):
         return FolderError(f"no room left on the disk for {path}", hints=("free some, then run the same again",))
@@ -193,12 +201,12 @@ def damaged(path: Path, why: str) -> FolderError:
     )
 
 
-def is_out_of_space(error: sqlite3.DatabaseError) -> bool:
+def is_out_of_space(error: Exception) -> bool:
     """Whether SQLite found no room: on the disk, in a quota, or below a limit of the process."""
     return _code(error) in _NO_ROOM
 
 
-def _code(error: sqlite3.DatabaseError) -> int:
+def _code(error: Exception) -> int:
     # What Python's module finds by itself has no code.
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
 

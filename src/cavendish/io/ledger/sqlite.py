@@ -22,7 +22,7 @@ from ...model.attempt import Attempt
 from ...model.result import Failure, Outcome, Slot
 from . import queries
 from .entries import IllegalEntry, Statement, of_attempt, of_conclusion, of_event, of_intent, of_kept, of_outcome
-from .reader import LedgerReader, broken, check_version, is_out_of_space
+from .reader import UNUSABLE, LedgerReader, broken, check_version, is_out_of_space
 from .schema import MIGRATIONS
 
 T = TypeVar("T")
@@ -200,9 +200,9 @@ class SqliteLedger:
         self._on_commit("after")
 
     def _translated(self, error: Exception) -> Exception:
-        if isinstance(error, sqlite3.IntegrityError | UnicodeError | OverflowError):
+        if isinstance(error, sqlite3.IntegrityError | UnicodeEncodeError | OverflowError):
             return IllegalEntry(str(error))
-        if not isinstance(error, sqlite3.DatabaseError):
+        if not isinstance(error, UNUSABLE):
             return error
         if is_out_of_space(error):
             return OutOfSpace(errno.ENOSPC, "no room left for the ledger", str(self._path))
@@ -213,14 +213,14 @@ class SqliteLedger:
     def _connect(self) -> None:
         try:
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
-        except sqlite3.DatabaseError as error:
+        except UNUSABLE as error:
             raise broken(self._path, error) from error
         self.reader = LedgerReader(self._db, self._path)
         try:
             self._prepare()
         except BaseException as error:
             self._db.close()
-            if isinstance(error, sqlite3.DatabaseError):
+            if isinstance(error, UNUSABLE):
                 raise broken(self._path, error) from error
             raise
 
