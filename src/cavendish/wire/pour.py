@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from ..model.blob import Blob
@@ -20,13 +20,26 @@ def pour(body: JsonBody) -> Iterator[bytes | Blob]:
     return iter(_parts(body))
 
 
-def encoded_length(body: JsonBody) -> int:
-    """How many bytes ``pour(body)`` comes to, its blobs as padded base64: for ``Content-Length``."""
-    return sum(encoded_size(part.size) if isinstance(part, Blob) else len(part) for part in _parts(body))
+def encoded_length(parts: Iterable[bytes | Blob]) -> int:
+    """How many bytes the parts of a body come to, its blobs as padded base64: for ``Content-Length``."""
+    return sum(encoded_size(part.size) if isinstance(part, Blob) else len(part) for part in parts)
 
 
 def _parts(body: JsonBody) -> list[bytes | Blob]:
-    """Bytes and blobs, no two of bytes side by side. Not recursive: a body may be as deep as a parser allows."""
+    """Bytes and blobs, no two of bytes side by side."""
+    try:
+        # Most bodies hold no blob, and this is many times faster than walking through them.
+        return [_plain(body)]
+    except (RecursionError, TypeError, UnicodeEncodeError):
+        return _walked(body)
+
+
+def _plain(body: JsonBody) -> bytes:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode()
+
+
+def _walked(body: JsonBody) -> list[bytes | Blob]:
+    """The same for a body with blobs. Not recursive: it may be as deep as a parser allows."""
     parts: list[bytes | Blob] = []
     text = bytearray()
     todo: list[Any] = [body]  # what is still to be written, the next one last; bytes are written as they are

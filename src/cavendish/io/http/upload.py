@@ -18,7 +18,7 @@ class Upload:
         self.error: OSError | None = None
         self._parts = tuple(pour(body))
         self._read = read
-        self.size = encoded_length(body)
+        self.size = encoded_length(self._parts)
 
     @property
     def data(self) -> bytes | AsyncIterator[bytes]:
