@@ -42,3 +42,12 @@ def running_loop() -> Iterator:
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+async def in_flight(server, calls: int) -> None:
+    """Wait until so many calls are being worked on."""
+    for _ in range(2000):
+        if server.stats()["in_flight"] == calls:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the calls did not arrive")

@@ -19,6 +19,8 @@ from cavendish.front.routes import RouteWish
 from cavendish.model.fault import Charged, FaultKind
 from cavendish.sim.server import start_server
 
+from .conftest import in_flight
+
 
 class Witness:
     """A progress that calls a function at each outcome and notes what it hears."""
@@ -70,14 +72,6 @@ def calls(server):
     return server.stats()["requests"]
 
 
-async def two_in_flight(server):
-    for _ in range(1000):
-        if server.stats()["in_flight"] == 2:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("the calls did not arrive")
-
-
 def attempts_in(folder):
     with closing(sqlite3.connect(folder / LEDGER)) as ledger:
         return ledger.execute("SELECT count(*) FROM attempts").fetchone()[0]
@@ -115,7 +109,7 @@ async def test_what_is_given_up_in_flight_is_unknown_and_reserved(job_of, server
     watch = Witness()
     job = job_of("a kite [sim:latency=60]", watch, n=4)
     task = asyncio.create_task(job.run())
-    await two_in_flight(server)
+    await in_flight(server, 2)
     if how == "abort":
         job.abort()
         summary = await task
@@ -147,7 +141,7 @@ async def test_a_folder_that_is_at_work_is_not_taken_by_another(job_of, server):
     watch = Witness()
     job = job_of("a kite [sim:latency=60]", watch, n=2)
     task = asyncio.create_task(job.run())
-    await two_in_flight(server)
+    await in_flight(server, 2)
     with pytest.raises(FolderError, match="works on"):
         await job_of("a kite [sim:latency=60]", Witness(), n=2).run()
     job.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,14 +39,18 @@ class Picture:
             image.load()
             return image
 
-    def save(self, target: str | Path) -> Path:
-        """Copy the file, bytes untouched. A folder as target keeps the file's name."""
-        target = Path(target)
-        if target.is_dir():
-            target /= self.path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.path, target)
-        return target
+    def save(self, target: str | os.PathLike[str]) -> Path:
+        """Copy the file, bytes untouched.
+
+        A folder as target keeps the file's name: one that exists, or a name that ends in a slash.
+        """
+        said = os.fspath(target)
+        path = Path(said)
+        if path.is_dir() or said.endswith(("/", os.sep)):
+            path /= self.path.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.path, path)
+        return path
 
     @property
     def width(self) -> int:

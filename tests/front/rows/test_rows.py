@@ -159,6 +159,12 @@ def test_what_is_no_field_is_carried_and_told(rows):
     ]
 
 
+def test_what_is_a_field_is_not_carried_too(rows):
+    found = rows("t.csv", "key,prompt,size,aspect_ratio,image,n\na,p,2K,16:9,,2\n")
+    assert [row.columns for row in found] == [{}]
+    assert found.notices == ()
+
+
 def test_the_key_column_can_be_chosen(rows):
     content = "prompt,name,sku\na,x,1\nb,x,2\n"
     assert [row.key for row in rows("t.csv", content, key_column="sku")] == ["1", "2"]

@@ -18,7 +18,7 @@ from .thumbs import Thumbs, in_order
 
 FEW_PICTURES = 24
 """So few are shown themselves: a screenful of whole pictures opens as fast as their thumbs could be made."""
-MANY_PICTURES = 20_000
+MANY_PICTURES = 5_000
 """More get no thumbs: making them would take longer than anybody looks at the sheet."""
 
 

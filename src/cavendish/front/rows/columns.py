@@ -188,6 +188,6 @@ def layout_of(names: Sequence[str], key_column: str | None = None) -> Layout:
     )
     prompt = found["prompt"][0] if found["prompt"] else None
     references = tuple(sorted(found["references"]))
-    used = {cell.index for cell in cells} | set(references) | {prompt, keys[0] if keys else None}
+    used = {cell.at for cell in cells} | set(references) | {prompt, keys[0] if keys else None}
     carried = tuple((name, index) for index, name in enumerate(names) if index not in used)
     return Layout(keys[0] if keys else None, prompt, references, cells, carried)
