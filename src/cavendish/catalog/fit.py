@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..errors import RequestError
-from ..model.request import Image, ImageRequest, Notice, Role, Use
+from ..model.request import Image, ImageRequest, Notice, Role, Text, Use
 from .cards import ModelCard, ReferenceLimits
 from .resolve import Resolved
 
@@ -84,11 +84,23 @@ def _check_prompt(request: ImageRequest, max_input_tokens: int) -> None:
         raise RequestError("the last turn must be the user's: it is what asks", field="turns")
     if not request.prompt.strip():
         raise RequestError("the prompt is empty", field="prompt")
-    size = len(request.prompt.encode(errors="surrogatepass"))
+    for text in (part.text for turn in request.turns for part in turn.parts if isinstance(part, Text)):
+        _check_unicode(text, "prompt")
+    _check_unicode(request.system or "", "system")
+    size = len(request.prompt.encode())
     limit = max_input_tokens * BYTES_PER_TOKEN or MAX_PROMPT_BYTES
     if size > limit:
         message = f"the prompt has {size:,} bytes, and the model takes about {limit:,}"
         raise RequestError(message, field="prompt")
+
+
+def _check_unicode(text: str, field: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        # Half of a character: how Python holds bytes of the command line that are no UTF-8.
+        message = f"the {field} is no Unicode text: character {error.start + 1} is {text[error.start]!a}"
+        raise RequestError(message, field=field, hints=("is it in another encoding than UTF-8?",)) from None
 
 
 # --- one field after the other ----------------------------------------------------------------------------------------

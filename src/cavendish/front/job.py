@@ -112,8 +112,9 @@ class Job:
         started = shop.clock.monotonic()
         # The program may change its current folder while the run goes on.
         self._root = root = await asyncio.to_thread(order.folder.absolute)
-        with await asyncio.to_thread(claim, order.folder, card, settings=order.digest):
-            async with FolderBlobs(root) as blobs, SqliteLedger(root / LEDGER) as ledger:
+        with await asyncio.to_thread(claim, order.folder, card, settings=order.digest) as owned:
+            books = SqliteLedger(root / LEDGER, run_id=owned.card.run_id)
+            async with FolderBlobs(root) as blobs, books as ledger:
                 await shop.ready(self._routes)
                 try:
                     stop = await self._work(blobs, ledger)

@@ -135,6 +135,7 @@ def test_sizes_as_people_spell_them(sim, cavendish):
 
 BAD = {
     "no prompt": (["generate", ""], "prompt is empty"),
+    "half a character": (["generate", "a \udcff kite"], "no Unicode"),
     "n is 0": (["generate", "x", "-n", "0"], "at least 1"),
     "n below 0": (["generate", "x", "-n", "-3"], "at least 1"),
     "absurd n": (["generate", "x", "-n", "1000000"], "at most"),
