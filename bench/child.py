@@ -30,9 +30,9 @@ class Meter:
         return {"wall_s": time.perf_counter() - self._wall, "cpu_s": _cpu_s() - self._cpu}
 
 
-def peak_mb() -> float:
-    """The most memory that this process had, in MB. Not ``ru_maxrss``, which remembers the parent's."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+def peak_mb(process: int | str = "self") -> float:
+    """The most memory that a process had so far, in MB. Not ``ru_maxrss``, which remembers the parent's."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .child import Meter
+from .child import Meter, peak_mb
 from .measure import ROOT, Figures, Peer, medians, run_peer, scratch
 from .ours import ENDPOINT, OURS, set_up
 from .report import Budget, Table
@@ -43,7 +44,8 @@ def bench(*, quick: bool) -> list[Table]:
     rows = 200 if quick else ROWS
     with scratch() as folder:
         source = folder / "rows.csv"
-        source.write_text("".join(_lines(rows)), encoding="utf-8")
+        with source.open("w", encoding="utf-8") as file:
+            file.writelines(_lines(rows))
         starts = [_start(source, folder / f"out{n}", min(CALLS, rows // 2)) for n in range(1 if quick else 3)]
         out = folder / "out0"
         run_peer("million", Peer("settle", "settle", {"out": str(out)}), folder)
@@ -99,18 +101,19 @@ def _timed(arguments: list[str], folder: Path, up: Running, calls: int) -> Figur
     began = time.monotonic()
     with (folder / "said.txt").open("wb") as said:
         child = subprocess.Popen([*OURS, *arguments], stdout=said, stderr=said, cwd=ROOT, env=environment)
-        pid = 0
+        pid, peak = 0, nan
         while not pid and up.log().calls < calls and time.monotonic() - began < PATIENCE_S:
             time.sleep(POLL_S)
-            pid, _, use = os.wait4(child.pid, os.WNOHANG)
+            pid, _ = os.waitpid(child.pid, os.WNOHANG)
         if not pid:
+            peak = peak_mb(child.pid)
             child.kill()
-            _, _, use = os.wait4(child.pid, 0)
+            os.waitpid(child.pid, 0)
         child.returncode = -signal.SIGKILL
     seen = up.log()
     if seen.calls < calls:
         raise AssertionError((folder / "said.txt").read_text(encoding="utf-8")[-2000:])
-    return {"peak_mb": use.ru_maxrss / 1024, "first_s": seen.first - began, "last_s": seen.last - began}
+    return {"peak_mb": peak, "first_s": seen.first - began, "last_s": seen.last - began}
 
 
 # --- the folder of a run that is nearly done --------------------------------------------------------------------------

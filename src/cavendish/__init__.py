@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ShortfallError,
     )
     from .front.client import AsyncClient
+    from .front.folder.summary import Summary
     from .front.outcome import Failure, Picture, Result
     from .front.stream import PictureStream
     from .front.sync import Client
@@ -37,6 +38,7 @@ _PLACES = {
     "Failure": "front.outcome",
     "Picture": "front.outcome",
     "Result": "front.outcome",
+    "Summary": "front.folder.summary",
     "BatchInputError": "errors",
     "CavendishError": "errors",
     "ConfigError": "errors",
@@ -64,6 +66,7 @@ __all__ = [
     "Result",
     "RunStopped",
     "ShortfallError",
+    "Summary",
 ]
 
 

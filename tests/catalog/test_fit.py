@@ -90,6 +90,7 @@ REFUSED = [
     (NB2, {"references": [picture(Use.OBJECT)] * 11}, "references", ("10",)),
     (NB2, {"references": [picture(Use.PERSON)] * 5}, "references", ("4",)),
     (PRO, {"references": [picture(Use.STYLE)] * 4}, "references", ("3",)),
+    (NB2, {"references": [picture(Use.OBJECT), picture(Use.MASK)]}, "references", ("0",)),
     (PRO, {"references": [picture(Use.OBJECT)] * 7}, "references", ("6",)),
     (NB2, {"prompt": ""}, "prompt", ()),
     (NB2, {"prompt": " \n\t"}, "prompt", ()),

@@ -42,13 +42,14 @@ class SizeCard:
 class ReferenceLimits:
     """How many reference pictures a request may hold, in all and by use (``None``: no limit of its own).
 
-    Above ``recommended`` the model takes them, but follows them less well.
+    Most models know no masks. Above ``recommended`` the model takes them, but follows them less well.
     """
 
     total: int = 0
     objects: int | None = None
     persons: int | None = None
     styles: int | None = None
+    masks: int = 0
     max_bytes: int = 0
     media_types: tuple[str, ...] = ()
     recommended: int | None = None

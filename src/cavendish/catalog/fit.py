@@ -212,7 +212,12 @@ def _check_words(request: ImageRequest, card: ModelCard, _notices: list[Notice])
 def _check_references(request: ImageRequest, card: ModelCard, notices: list[Notice]) -> ImageRequest:
     limits, pictures = card.references, request.references
     uses = Counter(picture.use for picture in pictures)
-    bounds = ((Use.OBJECT, limits.objects), (Use.PERSON, limits.persons), (Use.STYLE, limits.styles))
+    bounds = (
+        (Use.OBJECT, limits.objects),
+        (Use.PERSON, limits.persons),
+        (Use.STYLE, limits.styles),
+        (Use.MASK, limits.masks),
+    )
     for use, bound in bounds:
         if bound is not None and uses[use] > bound:
             raise _too_many(card, uses[use], f"{use.value} references", str(bound))

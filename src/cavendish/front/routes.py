@@ -10,6 +10,7 @@ from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import fit, insist
 from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
+from ..dialects.ark import ArkDialect
 from ..dialects.gemini import GeminiDialect
 from ..errors import ConfigError
 from ..io.http.provider import TIMEOUT_HEADER
@@ -18,7 +19,7 @@ from ..model.request import ImageRequest, Notice
 from ..wire.dialect import Dialect
 from . import said
 
-DIALECTS: Mapping[str, Callable[..., Dialect]] = {"gemini": GeminiDialect}
+DIALECTS: Mapping[str, Callable[..., Dialect]] = {"ark": ArkDialect, "gemini": GeminiDialect}
 """Wire formats by the names that endpoints refer to them by."""
 
 TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER})
@@ -33,7 +34,8 @@ DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2")
 class RouteWish:
     """What the user said about routes: endpoints in the order of preference, the tier and rate of the key, the mode.
 
-    Raises ``RequestError`` for what can be none of these.
+    ``keyless``: nothing will be called, so a key is not asked for. Raises ``RequestError`` for what can be none of
+    these.
     """
 
     via: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class RouteWish:
     rpm: int | None = None
     mode: str | None = None
     strict: bool = False
+    keyless: bool = False
 
     def __post_init__(self) -> None:
         said.words("via", self.via)
@@ -157,6 +160,9 @@ class Routes:
         own = self.settings.endpoints[resolved.endpoint.name]
         tier = self.wish.tier or own.tier.value
         offered = resolved.offer.tiers
+        if self.wish.tier and not offered:
+            hint = "say what the key may do with --rpm, or give the offer tiers in your configuration file"
+            raise ConfigError(f"no tiers are known of {resolved.endpoint.name}/{resolved.card.id}", hints=(hint,))
         if tier and offered and tier not in offered:
             raise ConfigError(f"{resolved.endpoint.name} has no tier {tier!r}", hints=(f"known: {', '.join(offered)}",))
         limits = offered.get(tier or resolved.endpoint.default_tier, Limits())
@@ -172,7 +178,7 @@ class Routes:
             raise ConfigError(
                 f"no endpoint is named {endpoint!r}", hints=(f"known: {', '.join(self.catalog.endpoints)}",)
             )
-        if card.needs_key and not self.settings.endpoints[endpoint].keys.value:
+        if card.needs_key and not self.wish.keyless and not self.settings.endpoints[endpoint].keys.value:
             names = " or ".join(card.key_env) or f"CAVENDISH_{endpoint.upper()}_API_KEY"
             raise ConfigError(
                 f"there is no key for {endpoint}",

@@ -21,11 +21,12 @@ class Role(StrEnum):
 
 
 class Use(StrEnum):
-    """What a reference picture is for."""
+    """What a reference picture is for. A mask is transparent where the first reference is to be drawn anew."""
 
     OBJECT = "object"
     PERSON = "person"
     STYLE = "style"
+    MASK = "mask"
 
 
 @dataclass(frozen=True, slots=True)

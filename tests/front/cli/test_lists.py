@@ -46,6 +46,18 @@ def test_plan_is_the_arithmetic_of_the_quota(sim, cavendish):
     assert sim.calls == 0
 
 
+def test_a_plan_needs_no_key(sim, cavendish):
+    plan = cavendish("plan", "a kite", "-m", "nano-banana-2", "--via", "google,apiyi", "--json")
+    assert (plan.code, plan.json["routes"][0]["route"]) == (0, "google/gemini-3.1-flash-image")
+    assert cavendish("generate", "a kite", "--via", "google", "--dry-run", "--json").code == 0
+    assert cavendish("generate", "a kite", "--via", "google").code == 2
+
+
+def test_a_tier_where_none_are_known(sim, cavendish):
+    ran = cavendish("plan", "a kite", "-m", "nano-banana-2", "--via", "apiyi", "--tier", "tier1")
+    assert (ran.code, "--rpm" in ran.err) == (2, True)
+
+
 def test_plan_of_a_batch_leaves_out_what_is_there(sim, cavendish, tmp_path):
     (tmp_path / "p.csv").write_text("prompt,n\na kite,2\na fox,3\n")
     assert cavendish("plan", "p.csv", "--json").json["pictures"] == 5

@@ -108,6 +108,9 @@ def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, A
     return both
 
 
+_SAID: Final = {"use": "the role of a reference"}
+
+
 def left_out(request: ImageRequest) -> tuple[Notice, ...]:
     """A notice for each field that this format has no word for."""
     fields = {
@@ -118,5 +121,6 @@ def left_out(request: ImageRequest) -> tuple[Notice, ...]:
     unsaid = [name for name, wanted in fields.items() if wanted]
     unsaid += [f"extra.{name}" for name in request.extra if not _is_ours(name)]
     return tuple(
-        Notice("unsupported", f"{name} cannot be said to a Gemini API and is left out", name) for name in unsaid
+        Notice("unsupported", f"{_SAID.get(name, name)} cannot be said to a Gemini API and is left out", name)
+        for name in unsaid
     )

@@ -35,11 +35,12 @@ def batch(
     modalities: o.Modalities = None,
     grounding: o.Grounding = None,
     seed: o.Seed = None,
+    temperature: o.Temperature = None,
     system: o.System = None,
     skip_bad: o.SkipBad = False,
     key: o.KeyColumn = None,
     encoding: o.Encoding = None,
-    format_word: Annotated[str | None, typer.Option("--format", help="csv, tsv, jsonl, json, txt or parquet.")] = None,
+    format_word: o.Format = None,
     timeout: o.Timeout = None,
     concurrency: o.Concurrency = None,
     rpm: o.Rpm = None,
@@ -79,11 +80,12 @@ def batch(
         "modalities": o.upper_words(modalities) or None,
         "grounding": o.words(grounding) or None,
         "seed": seed,
+        "temperature": temperature,
         "system": system,
     }
     rows = RowOptions(format_word, prompt, parse_grid(grid or ()), skip_bad, key, encoding)
     run = flags.run(setup, output or (setup.settings.output.value or RUNS) / _name_of(file), title=file)
-    routes = setup.routes(flags.routes())
+    routes = setup.routes(flags.routes(keyless=dry_run))
     defaults = asked(routes, "", fields, read_references(tuple(image or ()), run.folder / REFERENCES))
     order = order_batch(setup, routes, BatchWish(file, RowDefaults(defaults), rows), run)
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))

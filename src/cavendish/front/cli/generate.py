@@ -75,7 +75,7 @@ def generate(
         "system": system,
     }
     run = flags.run(setup, output or _new_folder(setup, words), title=words)
-    routes = setup.routes(flags.routes())
+    routes = setup.routes(flags.routes(keyless=dry_run))
     references = read_references(tuple(image or ()), run.folder / REFERENCES)
     requests = [asked(routes, words, {**fields, "model": name}, references) for name in o.words(model) or (None,)]
     order = order_prompts(setup, routes, requests, run)

@@ -20,7 +20,10 @@ Ratio = Annotated[str | None, typer.Option("--aspect-ratio", help="Such as 16:9.
 Images = Annotated[
     list[str] | None,
     typer.Option(
-        "-i", "--image", help="Reference: path, URL, data URL, or - for stdin; look.png:style gives a role. Repeatable."
+        "-i",
+        "--image",
+        metavar="PICTURE",
+        help="Reference: path, URL, data URL, or - for stdin; look.png:style gives a role. Repeatable.",
     ),
 ]
 Thinking = Annotated[str | None, typer.Option(help="minimal or high, for models that think.")]
@@ -56,12 +59,17 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spendi
 
 Template = Annotated[str | None, typer.Option("--prompt", help='Prompt out of columns: "a {animal} in {style}".')]
 Grid = Annotated[
-    list[str] | None, typer.Option(help="COLUMN=VALUE,VALUE: each row with each value. Repeatable; all combinations.")
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUES", help="COLUMN=VALUE,VALUE: each row with each value. Repeatable; all combinations."
+    ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Run the good rows when some are broken.")]
 KeyColumn = Annotated[str | None, typer.Option("--key", help="Column that names the rows; '' numbers them.")]
 Encoding = Annotated[str | None, typer.Option(help="Of a file that is not UTF-8.")]
-Format = Annotated[str | None, typer.Option(help="csv, tsv, jsonl, json, txt or parquet; else by the file's ending.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="csv, tsv, jsonl, json, txt or parquet; else by the file's ending.")
+]
 
 
 def words(text: str | None) -> tuple[str, ...]:

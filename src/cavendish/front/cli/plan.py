@@ -52,7 +52,7 @@ def plan(
 
     flags = RunFlags(via, tier, rpm, mode, concurrency)
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
-    routes = setup.routes(flags.routes())
+    routes = setup.routes(flags.routes(keyless=True))
     run = flags.run(setup, output or UNUSED, title=what)
     fields: dict[str, Any] = {"n": n, "thinking": thinking, "grounding": o.words(grounding) or None}
     references = read_references(tuple(image or ()), run.folder / REFERENCES)

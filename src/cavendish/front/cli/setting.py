@@ -28,9 +28,9 @@ class RunFlags:
     max_wait: float | None = None
     strict: bool = False
 
-    def routes(self) -> RouteWish:
-        """What was said about routes."""
-        return RouteWish(words(self.via), self.tier, self.rpm, self.mode, self.strict)
+    def routes(self, *, keyless: bool = False) -> RouteWish:
+        """What was said about routes. ``keyless``: nothing will be called."""
+        return RouteWish(words(self.via), self.tier, self.rpm, self.mode, self.strict, keyless)
 
     def run(self, setup: Setup, folder: Path, title: str) -> RunWish:
         """What was said about the run: checked as settings are, so read from there."""

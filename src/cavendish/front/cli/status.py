@@ -30,7 +30,6 @@ def status(folder: Annotated[Path, typer.Argument(help="Run folder.")], as_json:
         facts = RunFacts(
             folder,
             left=left,
-            kept=tally.delivered,
             skipped=int(reader.get_meta(SKIPPED) or 0),
             simulated=reader.get_meta(SIMULATED) == "yes",
         )

@@ -71,6 +71,16 @@ class Summary:
     first_failures: tuple[Failure, ...] = ()
 
     @property
+    def cost(self) -> float:
+        """Dollars billed by this folder's calls, as far as known."""
+        return as_float(self.billed_nusd)
+
+    @property
+    def unknown_cost(self) -> float:
+        """Dollars that attempts of unknown fate may have cost besides."""
+        return as_float(self.unknown_nusd)
+
+    @property
     def pictures_per_minute(self) -> float | None:
         """Of those that this run delivered; ``None`` when it took no time or delivered none."""
         fresh = self.delivered - self.facts.kept

@@ -1,0 +1,80 @@
+"""The examples of the documentation, run as a reader would: in order, in an empty folder, without a key."""
+
+import shlex
+
+import pytest
+import typer
+
+from cavendish import config
+from cavendish.catalog.load import load
+from cavendish.front.cli.app import app
+from cavendish.sim.profile import load_profile
+from tests.docs.pages import GUIDES, PAGES, ROOT, blocks, name_of
+
+RUN = (ROOT / "README.md", *GUIDES)
+NEVER_ENDS = "sim"
+ENDS_WITH = {"[sim:image_safety]": 1, "--skip-bad": 3}
+"""What else than 0 an example ends with, by a word in it."""
+
+
+def commands(block):
+    """The words of each command line of ours."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if line.startswith("cavendish "):
+            yield shlex.split(line, comments=True)[1:]
+
+
+def exit_code(words):
+    return next((code for word, code in ENDS_WITH.items() if word in " ".join(words)), 0)
+
+
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_the_examples_run(page, sim, cavendish, tmp_path):
+    names = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.file:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
+        for words in commands(block) if block.language == "sh" else ():
+            if words[0] != NEVER_ENDS:
+                ran = cavendish(*words)
+                assert ran.code == exit_code(words), f"line {block.line}: {words}: {ran.err}"
+
+
+def test_the_examples_were_found():
+    found = [block.language for page in RUN for block in blocks(page)]
+    assert found.count("sh") > 10
+    assert found.count("python") > 7
+
+
+def command_lines():
+    for page in PAGES:
+        for block in blocks(page):
+            for words in commands(block):
+                yield pytest.param(words, id=f"{name_of(page)}:{' '.join(words)[:40]}")
+
+
+@pytest.mark.parametrize("words", list(command_lines()))
+def test_the_command_lines_are_understood(words):
+    command = typer.main.get_command(app)
+    context = command.make_context("cavendish", list(words))
+    while hasattr(command, "commands"):
+        name, command, words = command.resolve_command(context, list(words))
+        context = command.make_context(name, list(words), parent=context)
+    assert context.params
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_settings_are_settings(page, tmp_path):
+    for block in blocks(page):
+        if block.language != "toml":
+            continue
+        file = tmp_path / (block.file or "config.toml")
+        file.write_text(block.text, encoding="utf-8")
+        if file.name == "config.toml":
+            sources = config.read_sources({"CAVENDISH_CONFIG": str(file)}, tmp_path)
+            settings = config.load(sources, load(sources.catalog).endpoints)
+            assert any(setting.origin == str(file) for setting in settings) or sources.catalog
+        else:
+            assert load_profile(str(file)).name
