@@ -93,6 +93,7 @@ KINDS = {
     FaultKind.JOB_EXPIRED: "a job's answer was not fetched in time",
     FaultKind.CANCELLED: "you stopped the run",
     FaultKind.BUDGET: "`--max-cost` is reached",
+    FaultKind.UNREADABLE: "a reference picture on this machine cannot be read; a resumed run tries again",
     FaultKind.DISK_FULL: "there is no room for the picture; nothing that arrived is lost",
 }
 

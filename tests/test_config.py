@@ -224,7 +224,13 @@ def test_a_folder_can_be_trusted(settings):
 
 
 def test_a_folder_may_say_the_rest(settings):
-    assert settings(project='[models.mine]\nname = "x"\n[endpoints.google]\nrpm = 3').endpoints["google"].rpm.value == 3
+    assert settings(project="[endpoints.google]\nrpm = 3").endpoints["google"].rpm.value == 3
+
+
+@pytest.mark.parametrize("table", ["models.mine", 'offers."google/mine"'])
+def test_a_folder_may_not_say_what_pictures_cost_or_are_called(settings, table):
+    with pytest.raises(ConfigError, match="a folder's own file"):
+        settings(project=f'[{table}]\nname = "x"')
 
 
 # --- keys are never shown ---------------------------------------------------------------------------------------------

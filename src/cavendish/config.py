@@ -330,6 +330,8 @@ class _FileReader:
             for name, table in self._table(key, value).items():
                 self._endpoint(name, self._table(f"endpoints.{name}", table))
         elif key in CATALOG_TABLES:
+            # Prices and names decide what is spent, and where.
+            self._guard(f"[{key}]", owner_only=True)
             self._tables[key] = self._table(key, value)
         else:
             _known(str(self.path), key, _TOP_LEVEL)

@@ -43,11 +43,12 @@ class Stdin:
         self.buffer = io.BytesIO(data)
 
 
-def data_of(image: Image) -> bytes:
+def data_of(image: Image, folder: Path = Path("/")) -> bytes:
+    """The bytes of a picture: those that are kept in a run folder are named from there, so that it can be moved."""
     assert image.blob is not None
-    data = Path(image.blob.ref).read_bytes()
+    data = (folder / image.blob.ref).read_bytes()
     assert (hashlib.sha256(data).hexdigest(), len(data)) == (image.blob.sha256, image.blob.size)
-    assert Path(image.blob.ref).is_absolute()
+    assert Path(image.blob.ref).is_absolute() == (folder == Path("/"))
     return data
 
 
@@ -70,21 +71,21 @@ def test_a_type_is_told_by_the_bytes_and_not_by_the_name(look, keep):
 @pytest.mark.parametrize("given", [JPEG, bytearray(JPEG), "data:image/jpeg;base64," + base64.b64encode(JPEG).decode()])
 def test_bytes_are_kept_with_the_run_once(keep, given):
     images = read_references([given, given], keep)
-    assert [data_of(image) for image in images] == [JPEG, JPEG]
-    assert [path.suffix for path in keep.iterdir()] == [".jpg"]
+    assert [data_of(image, keep) for image in images] == [JPEG, JPEG]
+    assert [path.suffix for path in keep.rglob("*") if path.is_file()] == [".jpg"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "F"])
 def test_a_pillow_image_is_kept_as_a_file(keep, mode):
     (image,) = read_references([Pillow.new(mode, (5, 3))], keep)
-    with Pillow.open(io.BytesIO(data_of(image))) as seen:
+    with Pillow.open(io.BytesIO(data_of(image, keep))) as seen:
         assert (seen.size, seen.format) == ((5, 3), "PNG")
 
 
 def test_standard_input_is_kept(keep, monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin(PNG))
     (image,) = read_references(["-:style"], keep)
-    assert (data_of(image), image.use) == (PNG, Use.STYLE)
+    assert (data_of(image, keep), image.use) == (PNG, Use.STYLE)
 
 
 def test_an_address_is_left_to_the_provider(keep):

@@ -169,9 +169,24 @@ def test_it_needs_no_with_and_minds_no_loop(program, text, printed):
     assert (*process.communicate(timeout=50), process.returncode) == (printed, "", 0)
 
 
-def test_ctrl_c_gives_up_what_is_in_flight_and_keeps_it_on_the_books(program, make, far_server, tmp_path):
+def test_ctrl_c_once_finishes_what_is_in_flight(program, make, far_server, tmp_path):
+    process = program(PATIENT.replace("latency=60", "latency=2"))
+    assert settled(lambda: far_server.stats()["in_flight"] == 2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert err.strip().endswith("KeyboardInterrupt")
+    with make() as client:
+        result = client.generate("a kite [sim:latency=2]", n=3, output=tmp_path)
+    assert (len(result), result.unknown_cost) == (3, 0)
+    assert calls(far_server) == 3
+
+
+def test_ctrl_c_twice_gives_up_what_is_in_flight_and_keeps_it_on_the_books(program, make, far_server, tmp_path):
     process = program(PATIENT)
     assert settled(lambda: far_server.stats()["in_flight"] == 2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode != 0

@@ -135,12 +135,12 @@ def test_the_price_of_a_fault_goes_by_whether_it_was_charged():
     prices, refused = book(), Fault(FaultKind.IMAGE_SAFETY, status=200, usage=Usage(12, thought_tokens=240))
     assert prices.cost(slot(), refused.usage, refused) == nusd("0.000006") + nusd("0.00072")
     assert prices.cost(slot(), NOTHING_USED, Fault(FaultKind.OVERLOADED, status=503)) == 0
-    assert prices.cost(slot(), NOTHING_USED, Fault(FaultKind.TIMEOUT)) is None
+    assert prices.cost(slot(), NOTHING_USED, Fault(FaultKind.TIMEOUT, charged=Charged.UNKNOWN)) is None
     assert prices.charged(refused).charged is Charged.YES
 
 
 def test_a_call_given_up_at_a_relay_costs_what_the_picture_would_have():
-    lost = Fault(FaultKind.TIMEOUT)
+    lost = Fault(FaultKind.TIMEOUT, charged=Charged.UNKNOWN)
     assert book("nb2", "apiyi").cost(slot(), NOTHING_USED, lost) == nusd("0.055")
     tokens = book("nb2", "apiyi", "tokens")
     assert tokens.priced(slot(), NOTHING_USED, lost) == Priced(tokens.estimate(slot()), Basis.ESTIMATE)

@@ -15,7 +15,20 @@ from .budget import Budget
 from .policy import Policy
 from .ports import Blobs, Clock, Cost, Dice, Grant, Lane, Ledger, OutOfSpace, Progress
 from .queue import Work
-from .step import Accepted, Deliver, Effect, GiveUp, Left, PollLater, Refused, StopRun, Ticketed, TryAgain, step
+from .step import (
+    WAITS_BEFORE_RETRY,
+    Accepted,
+    Deliver,
+    Effect,
+    GiveUp,
+    Left,
+    PollLater,
+    Refused,
+    StopRun,
+    Ticketed,
+    TryAgain,
+    step,
+)
 from .twins import Twins
 
 
@@ -75,6 +88,8 @@ class Landing:
     reserved_nusd: int = 0
 
 
+FETCH_TRIES = 5
+"""Addresses of pictures live for minutes: with the usual back-off this takes half of one."""
 DISK_FULL = Fault(FaultKind.DISK_FULL, "no room left where the pictures are written", Charged.UNKNOWN)
 GIVEN_UP = Fault(FaultKind.CANCELLED, "given up before its answer came", Charged.UNKNOWN)
 
@@ -188,12 +203,21 @@ class Flight:
         for index in reply.finals:
             part = parts[index]
             if isinstance(part, Image) and part.blob is None and part.uri:
-                got = (await lane.provider.call(Fetch(part.uri), attempt.id)).reply
+                got = await self._got(lane, part.uri, attempt.id)
                 if not isinstance(got, Done):
                     fault = got if isinstance(got, Fault) else Fault(FaultKind.MALFORMED, "a picture was not there")
                     return replace(fault, charged=Charged.YES, usage=reply.usage)
                 parts[index] = replace(part, blob=got.pictures[0].blob)
         return replace(reply, parts=tuple(parts))
+
+    async def _got(self, lane: Lane, url: str, attempt_id: str) -> Reply:
+        """A picture by its address, which is asked again before the picture is bought again."""
+        for tries in range(FETCH_TRIES - 1):
+            reply = (await lane.provider.call(Fetch(url), attempt_id)).reply
+            if not isinstance(reply, Fault) or reply.kind not in WAITS_BEFORE_RETRY:
+                return reply
+            await self._parts.clock.sleep(self._policy.backoff(tries, self._parts.dice.uniform()))
+        return (await lane.provider.call(Fetch(url), attempt_id)).reply
 
     # --- the landing ----------------------------------------------------------------------------------------------
 

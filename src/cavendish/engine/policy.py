@@ -53,7 +53,8 @@ class Policy:
     ``refills`` says how many further tries a slot gets after a fault of a kind (absent: none). ``total_tries`` bounds
     all tries of a slot that were not merely paced, ``paced_tries`` those that were. Back-off doubles from
     ``backoff_s`` up to ``backoff_cap_s``. ``max_wait_s``: a quota that would make the whole run wait longer stops it
-    instead, to be resumed. ``poll_limit`` bounds the polls of one job, ``concurrency`` the calls in flight.
+    instead, to be resumed. ``poll_limit`` bounds the polls of one job, ``concurrency`` the calls in flight,
+    ``charged_tries`` the further tries after a provider's trouble that was billed all the same.
     """
 
     refills: Mapping[FaultKind, int] = field(default_factory=lambda: DEFAULT_REFILLS)
@@ -63,6 +64,7 @@ class Policy:
     backoff_cap_s: float = 60.0
     max_wait_s: float = 3600.0
     poll_limit: int = 10_000
+    charged_tries: int = 2
     concurrency: int = 256
 
     def backoff(self, tries: int, roll: float) -> float:

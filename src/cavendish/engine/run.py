@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ..model.attempt import Attempt
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.result import Failure, Slot
 from .budget import Budget, Verdict
@@ -161,7 +162,8 @@ class Engine:
         self._twins = Twins(self._parts.ledger, fresh=self._fresh)
         if not self._fresh:
             await self._recover()
-            tally = await self._parts.ledger.tally()
+            if tally.in_flight:  # else nothing was settled, and sums over a million attempts take their time
+                tally = await self._parts.ledger.tally()
         self._budget = Budget(self._cap_nusd, tally.billed_nusd + tally.unknown_nusd)
 
     async def _recover(self) -> None:
@@ -178,9 +180,8 @@ class Engine:
             await self._changed.wait()
 
     def _over(self) -> bool:
-        if self._crash is not None:
-            return True
-        if self._stop is not None:
+        if self._crash is not None or self._stop is not None:
+            # What is in flight was paid for: it is finished and kept, whatever broke elsewhere.
             return not self._flights
         return self._all_read and not self._live and not self._flights
 
@@ -205,6 +206,7 @@ class Engine:
             self.stop(DISK_FULL)
         elif error is not None and self._crash is None:
             self._crash = error
+            self.stop(Fault(FaultKind.CANCELLED, "the run broke off"))
         self._changed.set()
 
     # --- feeding ------------------------------------------------------------------------------------------------------
@@ -213,8 +215,9 @@ class Engine:
         async for slot in _iterate(slots):
             if slot.id in self._live or await self._kept(slot):
                 continue
-            work = Work(slot, tuple(self._lanes_for(slot)), SlotState())
-            work.state = SlotState(lanes=len(work.lanes), attempts=await self._attempts_before(slot))
+            lanes, before = tuple(self._lanes_for(slot)), await self._attempts_before(slot)
+            state = SlotState(lanes=len(lanes), attempts=len(before))
+            work = Work(slot, lanes, state, *_spent(before))
             await self._enter(work)
             self._move_on(work, None)
             await self._mark_rows()
@@ -234,9 +237,9 @@ class Engine:
         self._parts.progress.slot_kept(replace(standing.outcome, slot=slot))
         return True
 
-    async def _attempts_before(self, slot: Slot) -> int:
+    async def _attempts_before(self, slot: Slot) -> Sequence[Attempt]:
         standing = await self._standing(slot)
-        return len(standing.attempts) if standing else 0
+        return standing.attempts if standing else ()
 
     async def _standing(self, slot: Slot) -> Standing | None:
         return None if self._fresh else await self._parts.ledger.standing(slot.id)
@@ -359,6 +362,12 @@ class Engine:
     def _forget(self, work: Work) -> None:
         if self._live.pop(work.slot.id, None) is not None:
             self._twins.leave(work.slot.id)
+
+
+def _spent(attempts: Sequence[Attempt]) -> tuple[int, bool]:
+    """What attempts cost, as far as that is known, and whether all of it is known."""
+    costs = [attempt.cost_nusd for attempt in attempts]
+    return sum(cost or 0 for cost in costs), None not in costs
 
 
 async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:

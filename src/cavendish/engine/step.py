@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ..model.call import Ticket
-from ..model.fault import Fault, FaultKind
+from ..model.fault import Charged, Fault, FaultKind
 from .policy import PACED, SHUTTING, STOPPING, Policy
 
 WAITS_BEFORE_RETRY = frozenset(
@@ -155,7 +155,7 @@ def _refused(state: SlotState, fault: Fault, roll: float, policy: Policy) -> tup
         return counted, StopRun(fault)
     if kind in SHUTTING:
         return _next_lane(counted, fault)
-    if not may_retry(counted, kind, policy):
+    if not may_retry(counted, fault, policy):
         return replace(counted, phase=Phase.FAILED), GiveUp(fault)
     # The provider's own wait is the governor's business: it holds every slot of the key back, not this one alone.
     wait = policy.backoff(counted.counts[kind] - 1, roll) if kind in WAITS_BEFORE_RETRY else 0.0
@@ -168,8 +168,13 @@ def _next_lane(state: SlotState, fault: Fault) -> tuple[SlotState, Effect]:
     return state, StopRun(fault)
 
 
-def may_retry(state: SlotState, kind: FaultKind, policy: Policy) -> bool:
+def may_retry(state: SlotState, fault: Fault, policy: Policy) -> bool:
     """Whether a slot whose counts already hold this fault has a try left."""
+    kind = fault.kind
     if kind in PACED:
         return sum(state.counts.get(paced, 0) for paced in PACED) <= policy.paced_tries
-    return state.counts[kind] <= policy.refills.get(kind, 0) and state.tried < policy.total_tries
+    bound = policy.refills.get(kind, 0)
+    if fault.charged is Charged.YES and kind in WAITS_BEFORE_RETRY:
+        # Patience is for what costs nothing.
+        bound = min(bound, policy.charged_tries)
+    return state.counts[kind] <= bound and state.tried < policy.total_tries

@@ -26,7 +26,7 @@ from .asking import asked
 from .build import Setup, Workshop
 from .folder.summary import Summary
 from .given import as_lines
-from .keeping import GIVEN_NAME, REFERENCES
+from .keeping import GIVEN_NAME
 from .order import Order
 from .orders import order_batch, order_prompts
 from .outcome import Picture, Result
@@ -95,13 +95,20 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Stop new calls, wait for those in flight, and close all connections."""
-        at_work = dict(self._at_work)
-        for work in at_work.values():
-            work.stop()
-        await asyncio.gather(*at_work, return_exceptions=True)
+        self.stop()
+        await self.idle()
         if self._workshop is not None:
             workshop, self._workshop = self._workshop, None
             await workshop.__aexit__(None, None, None)
+
+    def stop(self) -> None:
+        """No new calls; those in flight are finished and kept."""
+        for work in list(self._at_work.values()):
+            work.stop()
+
+    async def idle(self) -> None:
+        """Return when nothing is at work any more."""
+        await asyncio.gather(*list(self._at_work), return_exceptions=True)
 
     async def generate(
         self,
@@ -166,7 +173,7 @@ class AsyncClient:
 
         def start(setup: Setup) -> tuple[Routes, Order]:
             routes = setup.routes(_route_wish(options))
-            images = read_references(references, folder / REFERENCES)
+            images = read_references(references, folder)
             defaults = RowDefaults(asked(routes, "", {**wanted, "model": options.model, "n": n}, images))
             columns = {name: tuple(values) for name, values in (grid or {}).items()}
             if isinstance(rows, str | os.PathLike):
@@ -216,7 +223,7 @@ class AsyncClient:
 
         def start(setup: Setup) -> tuple[Routes, Order]:
             routes = setup.routes(_route_wish(options))
-            images = read_references(references, folder / REFERENCES)
+            images = read_references(references, folder)
             request = asked(routes, prompt, {**wanted, "model": options.model, "n": n}, images)
             return routes, order_prompts(setup, routes, (request,), _run_wish(folder, options, title=prompt))
 

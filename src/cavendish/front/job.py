@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -20,61 +21,24 @@ from ..io.blobs.disk import NO_ROOM
 from ..io.blobs.folder import FolderBlobs
 from ..io.ledger.reader import LedgerReader
 from ..io.ledger.sqlite import SqliteLedger
-from ..model.attempt import Attempt
 from ..model.fault import Fault, FaultKind
 from ..model.money import dollars
-from ..model.result import Outcome, Picture, Slot
+from ..model.result import Picture, Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Ordinals, slots
 from .build import Workshop
 from .folder.books import write_books
 from .folder.live import LiveBooks, redraw_every_s
 from .folder.summary import RunFacts, Summary, summarise
+from .keeping import keep_input
 from .order import LEDGER, RECIPE, SIMULATED, SKIPPED, TOTAL, Order
 from .routes import Routes
+from .watch import Watch
 
 FINGERPRINT = "source_fingerprint"
 
 READ_AHEAD = 256
 """Slots read from the input at a time, in a thread: parsing a file must not hold up a thousand open lines."""
-
-
-class Watch:
-    """Passes progress on, and keeps what the folder and the summary need of it."""
-
-    def __init__(self, shown: Progress) -> None:
-        self._shown = shown
-        self.kept = 0
-        self.left = 0
-        self.books: LiveBooks | None = None
-
-    def slot_started(self, slot: Slot, attempt: Attempt) -> None:
-        """Passed on."""
-        self._shown.slot_started(slot, attempt)
-
-    def attempt_ended(self, slot: Slot, attempt: Attempt) -> None:
-        """Passed on."""
-        self._shown.attempt_ended(slot, attempt)
-
-    def slot_ended(self, outcome: Outcome) -> None:
-        """Passed on, and written down."""
-        if self.books is not None:
-            self.books.add(outcome)
-        self._shown.slot_ended(outcome)
-
-    def slot_kept(self, outcome: Outcome) -> None:
-        """Passed on, and counted."""
-        self.kept += isinstance(outcome, Picture)
-        self._shown.slot_kept(outcome)
-
-    def slot_left(self, slot: Slot, fault: Fault) -> None:
-        """Passed on, and counted."""
-        self.left += 1
-        self._shown.slot_left(slot, fault)
-
-    def waiting(self, why: str, seconds: float) -> None:
-        """Passed on."""
-        self._shown.waiting(why, seconds)
 
 
 class Job:
@@ -84,9 +48,11 @@ class Job:
         self._workshop = workshop
         self._routes = routes
         self._order = order
-        self._watch = Watch(progress)
+        self._watch = Watch(progress, self.stop)
         self._engine: Engine | None = None
         self._lanes: dict[str, tuple[Lane, ...]] = {}
+        self._drawing: set[asyncio.Future[Any]] = set()
+        self._turn = 0
         self._skipped_pictures = 0
         self._skipped_rows = 0
         self._root = order.folder
@@ -125,6 +91,8 @@ class Job:
                     tally = await ledger.tally()
                     facts = self._facts(tally, shop.clock.monotonic() - started)
                     summary = await asyncio.to_thread(draw, root, tally, facts)
+                if self._watch.error is not None:
+                    raise self._watch.error
                 return replace(summary, facts=replace(facts, stopped=stop)) if stop else summary
 
     def stop(self) -> None:
@@ -143,6 +111,8 @@ class Job:
     async def _work(self, blobs: FolderBlobs, ledger: SqliteLedger) -> Fault | None:
         order, shop = self._order, self._workshop
         await self._same_world(ledger)
+        if order.spool is not None:
+            await asyncio.to_thread(keep_input, order.spool, self._root)
         start = await self._first_row(ledger)
         await ledger.set_meta(RECIPE, orjson.dumps(order.recipe).decode())
         await ledger.set_meta(TOTAL, "" if order.total is None else str(order.total))
@@ -157,7 +127,8 @@ class Job:
                 end = await self._engine.run(self._slots(start, reader))
         finally:
             keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            # A thread cannot be cancelled, and two must not draw at once.
+            await asyncio.gather(keeper, *self._drawing, return_exceptions=True)
         return end.stop and self._explained(end.stop)
 
     def _explained(self, stop: Fault) -> Fault:
@@ -176,7 +147,8 @@ class Job:
         name = slot.request.model
         if name not in self._lanes:
             self._lanes[name] = self._workshop.lanes(self._routes, name, blobs, self._order.timeout_s)
-        return self._lanes[name]
+        self._turn += 1
+        return _by_turns(self._lanes[name], self._turn)
 
     async def _same_world(self, ledger: SqliteLedger) -> None:
         """Simulated pictures and real ones never share a folder. Raises ``FolderError``."""
@@ -220,10 +192,16 @@ class Job:
             await asyncio.sleep(every_s or 1.0)
             assert self._watch.books is not None
             if every_s is None:
-                await asyncio.to_thread(self._watch.books.flush)
+                await self._drawn(asyncio.to_thread(self._watch.books.flush))
             else:
                 tally = await ledger.tally()
-                await asyncio.to_thread(draw, self._root, tally, self._facts(tally, 0.0))
+                await self._drawn(asyncio.to_thread(draw, self._root, tally, self._facts(tally, 0.0)))
+
+    async def _drawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        drawing = asyncio.ensure_future(work)
+        self._drawing.add(drawing)
+        drawing.add_done_callback(self._drawing.discard)
+        await asyncio.shield(drawing)
 
     @property
     def _skipped(self) -> int:
@@ -250,6 +228,16 @@ class Job:
             return None
         standard = replace(resolved, route=replace(resolved.route, mode="standard"))
         return PriceBook.of(standard).list_price(picture.slot.request.size or resolved.card.default_size)
+
+
+def _by_turns(lanes: Sequence[Lane], turn: int) -> list[Lane]:
+    """The lanes with the keys of each route in turns: they share its work. The routes stay in their order."""
+    shared: list[Lane] = []
+    for _, group in itertools.groupby(lanes, key=lambda lane: lane.route):
+        keys = list(group)
+        first = turn % len(keys)
+        shared += [*keys[first:], *keys[:first]]
+    return shared
 
 
 def draw(root: Path, tally: Tally, facts: RunFacts) -> Summary:

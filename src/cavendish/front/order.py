@@ -24,7 +24,8 @@ class Order:
     ``wishes`` gives the rows from a row number on, each checked against its model. ``total`` is the number of slots
     when it is known beforehand. ``digest`` says which run a folder belongs to, ``fingerprint`` whether the input is the
     very same as before, byte for byte: then rows that were settled need not be looked at again. ``recipe`` is the
-    command as plain JSON, from which ``cavendish resume`` makes this order anew.
+    command as plain JSON, from which ``cavendish resume`` makes this order anew. ``spool`` is where an input that is no
+    file was put meanwhile: the folder keeps it.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Order:
     policy: Policy = field(default_factory=Policy)
     timeout_s: float | None = None
     title: str = ""
+    spool: Path | None = None
     skipped: Callable[[], int] = lambda: 0
 
     def having(self, **changes: Any) -> Order:

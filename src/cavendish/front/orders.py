@@ -15,6 +15,8 @@ from ..errors import BatchInputError, RequestError
 from ..io.ledger.reader import LedgerReader
 from ..model.identity import digest
 from ..model.request import ImageRequest
+from ..model.result import Slot
+from ..plan.estimate import PriceBook
 from ..plan.expand import Wish
 from . import recipes
 from .build import Setup
@@ -32,6 +34,9 @@ DIGEST = "digest"
 def order_prompts(setup: Setup, routes: Routes, requests: Sequence[ImageRequest], run: RunWish) -> Order:
     """N pictures of each request. Raises ``RequestError`` for what its model cannot do."""
     fitted = [routes.fitted(request) for request in requests]
+    if _cap(setup, run) is not None:
+        for request in fitted:
+            must_have_price(routes, request)
 
     def wishes(start: int) -> Iterator[Wish]:
         for row, request in enumerate(fitted[start:], start):
@@ -48,12 +53,17 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
     A file of at most ``CHECKED_ROWS`` rows is checked as a whole before anything is bought; in a longer one, a bad row
     stops the run when it is reached, with everything before it kept.
     """
-    source = open_rows(batch.path, batch.defaults, batch.options, intake(run.folder, batch))
+    capped = _cap(setup, run) is not None
+    parts = intake(run.folder, batch)
+    source = open_rows(batch.path, batch.defaults, batch.options, parts)
 
     def wishes(start: int) -> Iterator[Wish]:
         for row in source.skip(start) if start else source:
             try:
-                yield Wish(row.number, row.key, routes.fitted(row.request), row.columns)
+                request = routes.fitted(row.request)
+                if capped:
+                    must_have_price(routes, request)
+                yield Wish(row.number, row.key, request, row.columns)
             except RequestError as error:
                 problem = _of_row(error, source, row.line)
                 if not batch.options.skip_bad:
@@ -68,7 +78,7 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
         total = None if source.counts_vary else rows * batch.defaults.request.n
     made = _Made(wishes, f"batch {recipes.title_of(batch.path)}", total)
     order = _order(setup, run, made, recipes.of_batch(batch, run, routes.wish, source.format))
-    return order.having(fingerprint=source.fingerprint(), skipped=lambda: source.problems.count)
+    return order.having(fingerprint=source.fingerprint(), spool=parts.spool, skipped=lambda: source.problems.count)
 
 
 def order_again(setup: Setup, folder: Path, change: Callable[[Recipe], Recipe]) -> tuple[Routes, Order]:
@@ -83,6 +93,21 @@ def order_again(setup: Setup, folder: Path, change: Callable[[Recipe], Recipe]) 
         order = order_batch(setup, routes, recipes.replayed(recipe.batch, folder / SPOOL), recipe.run)
     # The same run, whatever its input is called by now.
     return routes, order.having(digest=plain[DIGEST], recipe=plain)
+
+
+def _cap(setup: Setup, run: RunWish) -> int | None:
+    return setup.settings.max_cost_nusd.value if run.max_cost_nusd is None else run.max_cost_nusd
+
+
+def must_have_price(routes: Routes, request: ImageRequest) -> None:
+    """An unknown price would be taken for none by a cap. Raises ``RequestError``."""
+    for resolved in routes.resolve(request.model):
+        if PriceBook.of(resolved).estimate(Slot("", "", 0, 0, request)) is None:
+            raise RequestError(
+                f"no price is known of {resolved.route}, so --max-cost cannot be kept",
+                field="max_cost",
+                hints=("leave --max-cost out, or give the offer its prices in your configuration file",),
+            )
 
 
 def _of_row(error: RequestError, source: RowSource, line: int) -> BatchInputError:
@@ -117,7 +142,7 @@ def _order(setup: Setup, run: RunWish, made: _Made, recipe: Mapping[str, Any]) -
         digest=whose,
         total=made.total,
         recipe={**recipe, DIGEST: whose},
-        max_cost_nusd=run.max_cost_nusd if run.max_cost_nusd is not None else settings.max_cost_nusd.value,
+        max_cost_nusd=_cap(setup, run),
         policy=policy,
         timeout_s=run.timeout_s,
         title=run.title,

@@ -10,7 +10,6 @@ from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import fit, insist
 from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
-from ..dialects.ark import ArkDialect
 from ..dialects.gemini import GeminiDialect
 from ..errors import ConfigError
 from ..io.http.provider import TIMEOUT_HEADER
@@ -19,7 +18,7 @@ from ..model.request import ImageRequest, Notice
 from ..wire.dialect import Dialect
 from . import said
 
-DIALECTS: Mapping[str, Callable[..., Dialect]] = {"ark": ArkDialect, "gemini": GeminiDialect}
+DIALECTS: Mapping[str, Callable[..., Dialect]] = {"gemini": GeminiDialect}
 """Wire formats by the names that endpoints refer to them by."""
 
 TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER})
@@ -89,7 +88,8 @@ class Routes:
         for other in others:
             self._note(fit(request, other, strict=self.wish.strict).notices)
         self._note(fitted.notices)
-        self._note(dialect_of(first).unsupported(Open(fitted.request)))
+        # How many pictures one call is asked for is the run's business, and no loss where a call gives one.
+        self._note(dialect_of(first).unsupported(Open(fitted.request.having(n=1))))
         place = f"{first.endpoint.name}/"
         if request.model.removeprefix(place) == first.route.wire_model:
             return fitted.request.having(model=request.model)

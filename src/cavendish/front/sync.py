@@ -9,6 +9,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -118,10 +119,19 @@ class Client:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
-        except BaseException:
-            # Ctrl-C in the caller's thread: what is in flight is cancelled, and noted as unknown.
-            future.cancel()
+        except KeyboardInterrupt:
+            self._interrupted(future)
             raise
+
+    def _interrupted(self, future: Future[Any]) -> None:
+        """Ctrl-C, or a notebook's stop button: what is in flight is finished and kept; the second time, given up."""
+        self._loop.call_soon_threadsafe(self._client.stop)
+        try:
+            wait({future})
+        except KeyboardInterrupt:
+            future.cancel()
+            # Until the folder is free again.
+            asyncio.run_coroutine_threadsafe(self._client.idle(), self._loop).result()
 
     def _live(self) -> None:
         # Leaving the runner cancels what is left, and waits for it and for the threads of the loop.

@@ -49,6 +49,7 @@ class FaultKind(StrEnum):
     CANCELLED = "cancelled"
     BUDGET = "budget"
     DISK_FULL = "disk_full"
+    UNREADABLE = "unreadable"
 
 
 class Blame(StrEnum):
@@ -100,7 +101,7 @@ _ACCOUNT = frozenset(
     }
 )
 _NETWORK = frozenset({FaultKind.TIMEOUT, FaultKind.CONNECT, FaultKind.CUT})
-_OURS = frozenset({FaultKind.CANCELLED, FaultKind.BUDGET, FaultKind.DISK_FULL})
+_OURS = frozenset({FaultKind.CANCELLED, FaultKind.BUDGET, FaultKind.DISK_FULL, FaultKind.UNREADABLE})
 
 
 def blame_of(kind: FaultKind) -> Blame:

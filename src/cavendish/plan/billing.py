@@ -35,6 +35,7 @@ FREE_WORDS = "not be charged"
 
 _BY_A_PROXY = frozenset({502, 504, 520, 522, 524})
 _LEFT = frozenset({FaultKind.TIMEOUT, FaultKind.CANCELLED})
+_ON_THE_WAY = _LEFT | {FaultKind.CUT}
 _PICTURE_REFUSED = frozenset({FaultKind.IMAGE_SAFETY, FaultKind.PROHIBITED})
 _ANSWERED = _PICTURE_REFUSED | {
     FaultKind.PROMPT_BLOCKED,
@@ -63,6 +64,9 @@ def _verdict(fault: Fault, rule: Rule, *, bills_refusals: bool | None) -> Charge
         return Charged.YES
     if fault.status >= 400:
         return _error(fault, rule)
+    if fault.charged is Charged.NO and not fault.status and fault.kind in _ON_THE_WAY:
+        # The transport knows that the call never left.
+        return Charged.NO
     if fault.kind in _LEFT:
         return rule.left
     if fault.kind is FaultKind.CUT:

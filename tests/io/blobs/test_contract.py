@@ -108,14 +108,16 @@ async def test_a_picture_with_other_bytes_is_never_written_over(store):
     assert [read(store, blob) for blob in placed] == [picture(c) for c in ("red", "green", "blue")]
 
 
-async def test_the_same_bytes_again_under_a_name_with_a_suffix_are_found(store):
+async def test_the_same_bytes_of_another_slot_get_a_name_of_their_own(store):
     for attempt_id, colour in (("a1", "red"), ("a2", "green")):
         blob = arrive(store, attempt_id, picture(colour))
         await store.record(attempt_id, done(blob))
         await store.place(blob, slot())
     again = arrive(store, "a3", picture("green"))
     await store.record("a3", done(again))
-    assert (await store.place(again, slot())).ref == "0001-a-red-kite-1~2.png"
+    placed = await store.place(again, slot())
+    assert placed.ref == "0001-a-red-kite-1~3.png"
+    assert (await store.place(again, slot())).ref == placed.ref
 
 
 async def test_extras_stay_when_the_attempt_is_forgotten(store):

@@ -237,7 +237,7 @@ async def test_without_links_nothing_is_written_over(root):
             blob = arrive(store, attempt_id, picture(colour))
             await store.record(attempt_id, done(blob))
             placed.append((await store.place(blob, slot())).ref)
-        assert placed == ["0001-a-red-kite-1.png", "0001-a-red-kite-1~2.png", "0001-a-red-kite-1~2.png"]
+        assert placed == ["0001-a-red-kite-1.png", "0001-a-red-kite-1~2.png", "0001-a-red-kite-1~3.png"]
 
 
 async def test_without_links_a_placed_picture_is_found_after_a_crash(root):

@@ -215,19 +215,19 @@ async def test_references_are_streamed_with_their_length(provider_for, store, tm
 
 
 @pytest.mark.parametrize("size", [100, 5_000_000])
-async def test_a_reference_that_changed_is_the_caller_s_fault(provider_for, tmp_path, size):
+async def test_a_reference_that_changed_is_told(provider_for, tmp_path, size):
     path = tmp_path / "reference.bmp"
     path.write_bytes(b"x" * 1_000_000)
     dialect = TinyDialect({"a": Spilled((Blob("0" * 64, size, "image/bmp", str(path)),))})
     fault = await ask(whole(BODY), provider_for, dialect=dialect)
-    assert (fault.kind, fault.charged, fault.blame) == (FaultKind.INVALID_REQUEST, Charged.NO, Blame.CALLER)
+    assert (fault.kind, fault.charged, fault.blame) == (FaultKind.UNREADABLE, Charged.NO, Blame.US)
     assert "changed" in fault.message
 
 
-async def test_a_reference_that_is_gone_is_the_caller_s_fault(provider_for, tmp_path):
+async def test_a_reference_that_is_gone_is_told(provider_for, tmp_path):
     dialect = TinyDialect({"a": Spilled((Blob("0" * 64, 5, "image/bmp", str(tmp_path / "gone.bmp")),))})
     fault = await ask(whole(BODY), provider_for, dialect=dialect)
-    assert (fault.kind, fault.charged) == (FaultKind.INVALID_REQUEST, Charged.NO)
+    assert (fault.kind, fault.charged) == (FaultKind.UNREADABLE, Charged.NO)
     assert "gone.bmp" in fault.message
 
 

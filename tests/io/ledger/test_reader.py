@@ -237,3 +237,12 @@ async def test_what_a_killed_writer_left_in_its_log_is_read(path):
         await ledger._do(as_if_killed)
     found = await asyncio.to_thread(outcomes_of, copy)
     assert found == [picture(slot())]
+
+
+async def test_what_is_unfinished_is_found_without_reading_what_is_done(path):
+    async with SqliteLedger(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {queries.UNFINISHED}", (10,)).fetchall()
+    connection.close()
+    assert any("USING INDEX unfinished_slots" in step[-1] for step in plan), plan

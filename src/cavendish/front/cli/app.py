@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,10 @@ app.command()(sim)
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal or a pipe has no letters for is spelled out.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: Any = app(
             args=None if arguments is None else list(arguments), prog_name="cavendish", standalone_mode=False
@@ -72,6 +77,11 @@ def run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # Whoever read the output has seen enough. Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return voice.Exit.NOTHING
+    except OSError as problem:
+        voice.say(f"error: {problem.filename or 'the system'}: {problem.strerror or problem}")
+        voice.say()
+        voice.say("hint: what arrived is kept; cavendish resume goes on with a run folder")
         return voice.Exit.NOTHING
     return code if isinstance(code, int) else voice.Exit.ALL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,13 +62,12 @@ def batch(
     metadata. The same command again completes what is missing and buys nothing twice.
     """
     from ..asking import asked
-    from ..keeping import REFERENCES
     from ..orders import order_batch
     from ..recipes import BatchWish
     from ..references import read_references
     from ..rows.options import RowDefaults, RowOptions
     from ..rows.template import parse_grid
-    from .setting import RunFlags, setup_for
+    from .setting import RunFlags, keep_at, setup_for
     from .work import Manner, work
 
     flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict)
@@ -86,14 +86,18 @@ def batch(
     rows = RowOptions(format_word, prompt, parse_grid(grid or ()), skip_bad, key, encoding)
     run = flags.run(setup, output or (setup.settings.output.value or RUNS) / _name_of(file), title=file)
     routes = setup.routes(flags.routes(keyless=dry_run))
-    defaults = asked(routes, "", fields, read_references(tuple(image or ()), run.folder / REFERENCES))
+    defaults = asked(routes, "", fields, read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run)))
     order = order_batch(setup, routes, BatchWish(file, RowDefaults(defaults), rows), run)
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
 
 
 def _name_of(file: str) -> str:
     """The folder of a batch that names none: the same for the same file, so that it can be completed."""
-    return "stdin" if file == STDIN else Path(file).stem
+    if file == STDIN:
+        return "stdin"
+    path = Path(file).absolute()
+    # Files of one name in several folders are several runs.
+    return f"{path.stem}-{hashlib.sha256(str(path).encode(errors='surrogatepass')).hexdigest()[:6]}"
 
 
 def resume(
@@ -128,12 +132,13 @@ def resume(
 
 
 def _changed(recipe: Recipe, flags: RunFlags, setup: Any) -> Recipe:
+    # What a file or a variable says was said when the run began, too; only flags change a run.
     said = flags.run(setup, recipe.run.folder, recipe.run.title)
     wish = flags.routes()
     run = replace(
         recipe.run,
-        concurrency=said.concurrency or recipe.run.concurrency,
-        max_cost_nusd=recipe.run.max_cost_nusd if said.max_cost_nusd is None else said.max_cost_nusd,
+        concurrency=recipe.run.concurrency if flags.concurrency is None else said.concurrency,
+        max_cost_nusd=recipe.run.max_cost_nusd if flags.max_cost is None else said.max_cost_nusd,
         timeout_s=said.timeout_s or recipe.run.timeout_s,
         max_wait_s=recipe.run.max_wait_s if said.max_wait_s is None else said.max_wait_s,
     )

@@ -55,10 +55,9 @@ def generate(
     Prints the path of each picture. Without any key the simulator answers, and says so.
     """
     from ..asking import asked
-    from ..keeping import REFERENCES
     from ..orders import order_prompts
     from ..references import read_references
-    from .setting import RunFlags, setup_for
+    from .setting import RunFlags, keep_at, setup_for
     from .work import Manner, work
 
     words = _read_prompt(prompt, image or [])
@@ -76,7 +75,7 @@ def generate(
     }
     run = flags.run(setup, output or _new_folder(setup, words), title=words)
     routes = setup.routes(flags.routes(keyless=dry_run))
-    references = read_references(tuple(image or ()), run.folder / REFERENCES)
+    references = read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run))
     requests = [asked(routes, words, {**fields, "model": name}, references) for name in o.words(model) or (None,)]
     order = order_prompts(setup, routes, requests, run)
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run, listing=True))

@@ -44,7 +44,8 @@ Mode = Annotated[str | None, typer.Option(help="How the key is billed, where the
 Concurrency = Annotated[int | None, typer.Option("-p", "--concurrency", help="Most calls in flight at once.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds for one call; 300 unless the model needs longer.")]
 MaxCost = Annotated[
-    str | None, typer.Option(help="Dollars that this run folder may cost at most, earlier runs counted in.")
+    str | None,
+    typer.Option(help="Dollars this run folder may cost in all; calls in flight may pass it a little."),
 ]
 MaxWait = Annotated[
     float | None, typer.Option(help="Seconds that all may wait for a quota (3600); beyond that, stop to be resumed.")

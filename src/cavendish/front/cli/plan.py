@@ -40,14 +40,13 @@ def plan(
     """
     from ..asking import asked
     from ..forecast import forecast
-    from ..keeping import REFERENCES
     from ..orders import order_batch, order_prompts
     from ..recipes import BatchWish
     from ..references import read_references
     from ..rows.options import RowDefaults, RowOptions
     from ..rows.template import parse_grid
     from . import voice
-    from .setting import RunFlags, setup_for
+    from .setting import RunFlags, keep_at, setup_for
     from .work import tell_forecast
 
     flags = RunFlags(via, tier, rpm, mode, concurrency)
@@ -55,7 +54,7 @@ def plan(
     routes = setup.routes(flags.routes(keyless=True))
     run = flags.run(setup, output or UNUSED, title=what)
     fields: dict[str, Any] = {"n": n, "thinking": thinking, "grounding": o.words(grounding) or None}
-    references = read_references(tuple(image or ()), run.folder / REFERENCES)
+    references = read_references(tuple(image or ()), keep_at(run.folder, dry=True))
     if Path(what).is_file():
         rows = RowOptions(template=prompt, grid=parse_grid(grid or ()), skip_bad=skip_bad)
         defaults = RowDefaults(asked(routes, "", {**fields, "model": model}, references))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +46,15 @@ class RunFlags:
             self.max_wait,
             title,
         )
+
+
+def keep_at(folder: Path, *, dry: bool) -> Path:
+    """Where pictures that are no files are kept: in the run folder, or for a moment when nothing is to be written."""
+    if not dry:
+        return folder
+    scratch = Path(tempfile.mkdtemp(prefix="cavendish-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return scratch
 
 
 def setup_for(flags: RunFlags, **settings: Any) -> Setup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -45,7 +46,11 @@ def say(text: str = "") -> None:
 
 def data(value: Any) -> None:
     """A JSON value for programs, on stdout, one line."""
-    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    try:
+        line = orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:  # half a character, which a model may write and orjson does not
+        line = json.dumps(value, default=str)
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 

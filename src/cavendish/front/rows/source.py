@@ -68,6 +68,7 @@ class RowSource:
         self.problems = Problems()
         self.notices: tuple[Notice, ...] = ()
         self.counts_vary = True
+        self.names_pictures = False
 
     def __iter__(self) -> Iterator[Row]:
         return self._rows()
@@ -85,7 +86,12 @@ class RowSource:
         return self._reader.count(self._origin, self._options.encoding) * self._builder.combinations
 
     def fingerprint(self) -> str:
-        """The hash of the file's bytes and of all options that decide what its rows ask for: 64 digits."""
+        """The hash of the file's bytes and of all options that decide what its rows ask for: 64 digits.
+
+        Empty when rows name pictures: those may change while the file does not.
+        """
+        if self.names_pictures:
+            return ""
         hashed = hashlib.sha256(self._digest)
         with self._origin.open() as file:
             while chunk := file.read(CHUNK_BYTES):
@@ -172,6 +178,7 @@ class RowSource:
         )
         if isinstance(first, Record) and not is_provider_line(first.names):
             layout = layout_of(first.names, self._options.key_column)
+            self.names_pictures = bool(layout.references)
             self.counts_vary = self.counts_vary or any(cell.field == "n" for cell in layout.cells)
             carried = [name for name, _ in layout.carried]
             used = self._options.template or ""

@@ -29,8 +29,10 @@ _LOCK_AT = 1 << 30
 """Windows keeps others from reading a locked range, so the lock lies far behind the text."""
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".heic", ".heif", ".bmp", ".tif", ".tiff"})
+_BOOKS = frozenset({"index.html", "metadata.jsonl", "failures.jsonl"})
+"""What a run writes anew: somebody else's would be lost."""
 _OTHERS_LISTED = 20_000
-"""Names looked at to find pictures of someone else."""
+"""Names looked at to find files of someone else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def claim(root: Path, card: RunCard, *, settings: str | None = None) -> Claim:
     inner = root / INNER
     known = _read_card(inner / _CARD)
     if known is None:
-        _refuse_pictures_of_others(root)
+        _refuse_files_of_others(root)
     prepare(root)
     fd = _lock(root, inner / _LOCK)
     try:
@@ -120,15 +122,15 @@ def _refused(root: Path, error: OSError) -> FolderError:
     return FolderError(f"{root} cannot be used: {error.strerror or error}")
 
 
-def _refuse_pictures_of_others(root: Path) -> None:
+def _refuse_files_of_others(root: Path) -> None:
     if not root.is_dir():
         return
     try:
         with os.scandir(root) as entries:
             for entry, _ in zip(entries, range(_OTHERS_LISTED), strict=False):
-                if Path(entry.name).suffix.lower() in _PICTURES:
+                if entry.name in _BOOKS or Path(entry.name).suffix.lower() in _PICTURES:
                     raise FolderError(
-                        f"{root} has pictures that are of no run, such as {entry.name}",
+                        f"{root} has files that are of no run, such as {entry.name}",
                         hints=("choose an empty or a new folder",),
                     )
     except OSError as error:

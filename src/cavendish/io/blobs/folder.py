@@ -237,7 +237,7 @@ class FolderBlobs:
         return replace(blob, ref=f"{EXTRAS}/{name}")
 
     def _install(self, source: Path, blob: Blob, folder: Path, base: str, media_type: str) -> str:
-        """Give the file a free name, or find the name that its bytes already have."""
+        """Give the file a free name, or find the name that it already has."""
         suffix = extension(media_type)
         for number in range(1, SAME_NAME_LIMIT):
             name = f"{base}.{suffix}" if number == 1 else f"{base}~{number}.{suffix}"
@@ -247,7 +247,8 @@ class FolderBlobs:
                     install(self._room, source, target)
                 return name
             except FileExistsError:
-                if holds(target, blob):
+                # A crash came after it went to its place. Another slot's file may have the same bytes, and stays that.
+                if _same(target, source):
                     return name
             except FileNotFoundError:
                 # Where there are no links the file itself went to its place, under this name or one of the next.
@@ -318,6 +319,14 @@ class FolderBlobs:
     def _must_be_sealed(self, blob: Blob) -> None:
         if blob.ref in self._loose_refs:
             raise ValueError(f"not sealed yet: {blob.ref}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _remove(parts: Sequence[Part]) -> None:

@@ -134,7 +134,8 @@ class MemoryBlobs:
     def _named(self, base: str, media_type: str, data: bytes) -> str:
         suffix = extension(media_type)
         names = itertools.chain((f"{base}.{suffix}",), (f"{base}~{n}.{suffix}" for n in itertools.count(2)))
-        name = next(name for name in names if self.files.get(name, data) == data)
+        # The very same object stands for the very same file; another slot's may have equal bytes.
+        name = next(name for name in names if self.files.get(name, data) is data)
         self.put(name, data)
         return name
 

@@ -146,7 +146,7 @@ class Exchange:
         if self._upload is not None and self._upload.error is not None:
             # Never whole, so nothing that a provider could have worked on.
             words = f"a reference picture cannot be read: {self._upload.error}"
-            return Fault(FaultKind.INVALID_REQUEST, words, Charged.NO)
+            return Fault(FaultKind.UNREADABLE, words, Charged.NO)
         if not self._sending.left and not isinstance(error, aiohttp.ClientError | OSError):
             return Fault(FaultKind.INVALID_REQUEST, f"the request cannot be written: {error}", Charged.NO)
         return connect_fault(error, url) or broken_fault(

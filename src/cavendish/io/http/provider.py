@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from yarl import URL
 
@@ -104,6 +105,8 @@ class HttpProvider:
         try:
             request = self._dialect.write_call(call)
             url = self._url(request)
+            if isinstance(call, Fetch) and is_inner(url) and not is_inner(self._base):
+                raise ValueError("the answer names a picture inside of this network")
         except ValueError as error:
             return Arrived(fault=Fault(FaultKind.INVALID_REQUEST, f"the request cannot be written: {error}"))
         exchange = Exchange(self._session, self._inbox, self._stamp, self._timeouts, self._limits)
@@ -156,6 +159,18 @@ class HttpProvider:
         if url.origin() == self._base.origin():
             return True
         return url.scheme == "https" and url.is_default_port() and url.host in self._card.trusted_hosts
+
+
+def is_inner(url: URL) -> bool:
+    """Whether an address is plainly one of this machine or network: a model's words must not lead us there."""
+    host = (url.host or "").rstrip(".").lower()
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or "." not in host.replace(":", "."):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return not address.is_global
 
 
 def _request_id(response: WireResponse | None) -> str:

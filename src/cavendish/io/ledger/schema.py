@@ -32,6 +32,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX slots_by_row ON slots (row, ordinal);
     CREATE INDEX slots_of_form ON slots (form);
+    CREATE INDEX unfinished_slots ON slots (row, ordinal, id) WHERE state != 'delivered';
     CREATE UNIQUE INDEX one_slot_a_file ON slots (file) WHERE file IS NOT NULL;
     CREATE TABLE attempts (
         id TEXT PRIMARY KEY,
