@@ -20,7 +20,7 @@ from cavendish.engine.step import (
     step,
 )
 from cavendish.model.call import Ticket
-from cavendish.model.fault import Fault, FaultKind
+from cavendish.model.fault import Charged, Fault, FaultKind
 
 POLICY = Policy()
 EVENTS = [Left(), Accepted(), Refused(Fault(FaultKind.NO_IMAGE)), Ticketed(Ticket("t"), 1.0)]
@@ -126,3 +126,24 @@ def test_a_job_is_polled_until_it_ends():
     state, _ = step(state, Ticketed(ticket, 2.0), POLICY)
     state, effect = step(state, Accepted(), POLICY)
     assert (state.phase, effect) == (Phase.DELIVERED, Deliver())
+
+
+def test_an_outage_sends_a_slot_to_its_next_lane_for_one_try_each():
+    state, lanes = SlotState(lanes=3), []
+    for _ in range(100):
+        lanes.append(state.lane)
+        state, _ = step(state, Left(), POLICY)
+        state, effect = step(state, Refused(Fault(FaultKind.OVERLOADED)), POLICY)
+        if isinstance(effect, GiveUp):
+            break
+    assert lanes == [0] * (1 + DEFAULT_REFILLS[FaultKind.OVERLOADED]) + [1, 2]
+
+
+def test_patience_ends_early_where_trouble_is_billed():
+    fault, tries = Fault(FaultKind.SERVER_ERROR, charged=Charged.YES), 0
+    state, effect = SlotState(), None
+    while not isinstance(effect, GiveUp):
+        state, _ = step(state, Left(), POLICY)
+        state, effect = step(state, Refused(fault), POLICY)
+        tries += 1
+    assert tries == 1 + POLICY.charged_tries

@@ -156,6 +156,9 @@ def _refused(state: SlotState, fault: Fault, roll: float, policy: Policy) -> tup
     if kind in SHUTTING:
         return _next_lane(counted, fault)
     if not may_retry(counted, fault, policy):
+        if kind in WAITS_BEFORE_RETRY and counted.lane + 1 < counted.lanes:
+            # An outage of one provider is what the others are there for. Each gets one try more.
+            return _next_lane(counted, fault)
         return replace(counted, phase=Phase.FAILED), GiveUp(fault)
     # The provider's own wait is the governor's business: it holds every slot of the key back, not this one alone.
     wait = policy.backoff(counted.counts[kind] - 1, roll) if kind in WAITS_BEFORE_RETRY else 0.0
