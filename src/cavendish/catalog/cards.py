@@ -180,9 +180,10 @@ class EndpointCard:
     """Who speaks a wire format: the address, how the key is stamped on, and whose URLs are trusted.
 
     ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment
-    variables that may hold the key, the winner first. ``options`` are the dialect's. ``billing`` names the rule by
-    which faults are charged (``google``, ``relay_per_request``, ``relay_tokens``, ...). ``day_zone`` is the zone whose
-    midnight renews a daily quota. ``needs_key`` is false for an endpoint that asks for none.
+    variables that may hold the key, the winner first. In a trusted host ``*`` stands for one label
+    (``api.*.example``). ``options`` are the dialect's. ``billing`` names the rule by which faults are charged
+    (``google``, ``relay_per_request``, ``relay_tokens``, ...). ``day_zone`` is the zone whose midnight renews a daily
+    quota. ``needs_key`` is false for an endpoint that asks for none.
     """
 
     name: str

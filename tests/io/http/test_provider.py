@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import traceback
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -265,12 +266,21 @@ async def broken_chunks(writer, _):
     writer.write(head(transfer_encoding="chunked") + b"10000\r\n" + BODY[:2000])
 
 
+async def gzip_that_stops(writer, _):
+    zipped = gzip.compress(BODY)[:1000]
+    writer.write(head(content_length=len(zipped), content_encoding="gzip") + zipped)
+
+
 async def broken_gzip(writer, _):
-    writer.write(head(content_length=2000, content_encoding="gzip") + gzip.compress(BODY)[:1000] + b"x" * 1000)
+    # Good to a byte's edge, then a block of the type that deflate keeps forbidden: wrong whatever the data before it.
+    packer = zlib.compressobj(wbits=31)
+    zipped = packer.compress(BODY) + packer.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 100
+    writer.write(head(content_length=len(zipped), content_encoding="gzip") + zipped)
 
 
 @pytest.mark.parametrize(
-    "answer", [ended_in_the_middle, reset_in_the_middle, reset_at_once, ended_at_once, broken_chunks]
+    "answer",
+    [ended_in_the_middle, reset_in_the_middle, reset_at_once, ended_at_once, broken_chunks],
 )
 async def test_a_cut_line_is_a_cut_of_unknown_charge(provider_for, store, answer):
     fault = await ask(answer, provider_for)
@@ -283,7 +293,7 @@ async def of_another_kind(writer, _):
     writer.write(b"220 smtp.example ESMTP\r\n\r\n")
 
 
-@pytest.mark.parametrize("answer", [of_another_kind, broken_gzip])
+@pytest.mark.parametrize("answer", [of_another_kind, gzip_that_stops, broken_gzip])
 async def test_what_is_no_http_is_malformed(provider_for, answer):
     fault = await ask(answer, provider_for)
     assert (fault.kind, fault.charged) == (FaultKind.MALFORMED, Charged.UNKNOWN)
@@ -502,12 +512,17 @@ async def test_a_url_at_our_host_gets_the_key(provider_for):
         ("https://api.example/", True),
         ("http://api.example/", False),
         ("https://api.example:444/", False),
+        ("https://api.us2.cloud.example/poll?id=1", True),
+        ("https://api.cloud.example/", False),
+        ("https://api.a.b.cloud.example/", False),
+        ("https://delivery.us2.cloud.example/", False),
+        ("http://api.us2.cloud.example/", False),
     ],
 )
 async def test_only_trusted_hosts_see_the_key(provider_for, url, ours):
     from yarl import URL
 
-    provider = provider_for("https://api.example/v1", trusted_hosts=("queue.example",))
+    provider = provider_for("https://api.example/v1", trusted_hosts=("queue.example", "api.*.cloud.example"))
     assert (KEY in str(provider._stamp(URL(url)))) is ours
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from ...model.fault import Charged, Fault, FaultKind, Scope
@@ -49,6 +50,8 @@ def broken_fault(error: Exception, *, left: bool, whole_s: float, silence_s: flo
             return Fault(FaultKind.TIMEOUT, f"not a byte for {silence_s:g} s", charged)
         case TimeoutError():
             return Fault(FaultKind.TIMEOUT, f"no whole answer within {whole_s:g} s", charged)
+        case aiohttp.ClientPayloadError(__cause__=ContentEncodingError()):
+            return Fault(FaultKind.MALFORMED, "the answer is packed in a way that cannot be undone", charged)
         case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError():
             return Fault(FaultKind.CUT, f"the line was cut: {_cause(error)}", charged)
         case aiohttp.ClientResponseError():

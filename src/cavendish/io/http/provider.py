@@ -158,7 +158,15 @@ class HttpProvider:
     def _is_ours(self, url: URL) -> bool:
         if url.origin() == self._base.origin():
             return True
-        return url.scheme == "https" and url.is_default_port() and url.host in self._card.trusted_hosts
+        if url.scheme != "https" or not url.is_default_port():
+            return False
+        return any(_is_host(url.host or "", trusted) for trusted in self._card.trusted_hosts)
+
+
+def _is_host(host: str, trusted: str) -> bool:
+    """Whether a host is the trusted one, in which ``*`` stands for one label: ``api.*.example``."""
+    labels, wanted = host.split("."), trusted.split(".")
+    return len(labels) == len(wanted) and all(w in {"*", label} for label, w in zip(labels, wanted, strict=True))
 
 
 def is_inner(url: URL) -> bool:
