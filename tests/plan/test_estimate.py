@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cavendish.catalog.cards import PriceCard
 from cavendish.catalog.load import load
 from cavendish.model.blob import Blob
 from cavendish.model.call import Done, GroundingNote
@@ -91,6 +92,19 @@ def test_a_relay_that_counts_all_output_in_one_sum():
     usage = Usage(14, output_text_tokens=1290)
     assert bill(book(), usage) == nusd("0.000007") + nusd("0.0672") + nusd("0.00051")
     assert book().priced(slot(), usage, done()).basis is Basis.ESTIMATE
+
+
+def test_pictures_that_a_provider_counts_have_a_price_each():
+    # As ByteDance's Ark answers: so many pictures, and their pixels as tokens that have no price.
+    price = PriceCard("standard", input=0, output_text=0, per_picture={"1K": nusd("0.03")})
+    prices = PriceBook(NB2, price, "google")
+    usage = Usage(input_tokens=116, output_image_tokens=32768, images=2)
+    assert prices.priced(slot(size="1K"), usage, done(PICTURE, PICTURE, usage=usage)) == Priced(
+        nusd("0.06"), Basis.FLAT
+    )
+    withheld = Fault(FaultKind.NO_IMAGE, charged=Charged.YES, usage=usage)
+    assert prices.cost(slot(size="1K"), usage, withheld) == nusd("0.06")
+    assert prices.cost(slot(size="4K"), usage, done(usage=usage)) is None
 
 
 def test_no_price_is_unknown_and_never_zero():

@@ -86,8 +86,9 @@ class PriceBook:
         """The true price and how it was found.
 
         The provider's own figure wins, then a flat price, then prompt tokens, picture tokens, and all other output at
-        the price of text (the rule that Google's bills follow; drafts are among the picture tokens). A picture that
-        came without a count of its tokens is priced by its size.
+        the price of text (the rule that Google's bills follow; drafts are among the picture tokens). Where tokens of
+        pictures have no price, the pictures that the provider counts have one each, by size. A picture that came
+        without any count is priced by its size.
         """
         verdict = self.charged(reply).charged if isinstance(reply, Fault) else Charged.YES
         if verdict is Charged.NO:
@@ -119,6 +120,9 @@ class PriceBook:
 
     def _by_tokens(self, slot: Slot, usage: Usage, reply: Done | Fault, price: PriceCard) -> Priced:
         usage = replace(usage, searches=_billed_searches(usage, reply, price))
+        if usage.images and price.output_image is None:
+            pieces = self._pictures(usage.images, slot.request.size or self.card.default_size, slot.request.quality)
+            return _told(_sum((pieces, _beside_pictures(usage, price))), Basis.FLAT)
         uncounted = 0 if isinstance(reply, Fault) or usage.output_image_tokens else _drawn(reply)
         if not uncounted:
             pictures = _amount(usage.output_image_tokens, price.output_image)
