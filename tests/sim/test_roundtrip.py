@@ -7,7 +7,7 @@ import pytest
 from cavendish.sim.dice import SeededDice
 from cavendish.sim.roundtrip import body_bytes, reread_request, reread_response, spelled
 from cavendish.sim.shelves import MemoryShelf
-from cavendish.wire.message import Headers, Spilled, WireRequest, WireResponse
+from cavendish.wire.message import Field, Form, Headers, Spilled, WireRequest, WireResponse
 from cavendish.wire.pour import pour
 from tests.wire.memory import Store
 
@@ -52,6 +52,15 @@ def test_a_request_comes_back_with_stand_ins_for_its_pictures(seed):
     assert isinstance(back.body["data"], Spilled)
     assert reread_request(WireRequest("GET", "/x"), SeededDice(seed)).body is None
     assert shelf.made() == (blob.ref,)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_form_comes_back_with_stand_ins_for_its_files(seed):
+    _, blob = shelf_with(PICTURE)
+    form = Form((Field("prompt", "é" * 2000), Field("image", blob, "a.png", "image/png")))
+    back = reread_request(WireRequest("POST", "/x", form), SeededDice(seed)).body
+    assert back.fields[0] == form.fields[0]
+    assert (back.fields[1].filename, back.fields[1].value.size) == ("a.png", 64)
 
 
 def test_a_stream_without_events_is_one_array():

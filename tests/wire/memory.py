@@ -5,6 +5,7 @@ import json
 import random
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import pybase64
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ class Store:
     def states(self) -> list[str]:
         return [writer.state for writer in self.writers]
 
-    def text(self, value):
+    def text(self, value) -> Any:
         """The value with each ``Spilled`` as the string it stands for."""
         if isinstance(value, Spilled):
             pieces = (

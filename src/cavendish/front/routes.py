@@ -10,7 +10,13 @@ from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import fit, insist
 from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
+from ..dialects.ark import ArkDialect
+from ..dialects.bfl import BflDialect
+from ..dialects.fal import FalDialect
 from ..dialects.gemini import GeminiDialect
+from ..dialects.imagen import ImagenDialect
+from ..dialects.openai_chat import OpenaiChatDialect
+from ..dialects.openai_images import OpenaiImagesDialect
 from ..errors import ConfigError
 from ..io.http.provider import TIMEOUT_HEADER
 from ..model.call import Open
@@ -18,7 +24,15 @@ from ..model.request import ImageRequest, Notice
 from ..wire.dialect import Dialect
 from . import said
 
-DIALECTS: Mapping[str, Callable[..., Dialect]] = {"gemini": GeminiDialect}
+DIALECTS: Mapping[str, Callable[..., Dialect]] = {
+    "ark": ArkDialect,
+    "bfl": BflDialect,
+    "fal": FalDialect,
+    "gemini": GeminiDialect,
+    "imagen": ImagenDialect,
+    "openai_chat": OpenaiChatDialect,
+    "openai_images": OpenaiImagesDialect,
+}
 """Wire formats by the names that endpoints refer to them by."""
 
 TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER})

@@ -12,7 +12,7 @@ from ..wire.blobs import NewBlob
 from ..wire.body import BodyReader
 from ..wire.message import WireRequest, WireResponse
 from ..wire.pour import pour
-from ..wire.spill import Spiller
+from ..wire.request_body import outgoing, request_reader
 from ..wire.sse import write_event
 from .dice import SeededDice
 
@@ -71,10 +71,12 @@ def reread_request(request: WireRequest, dice: SeededDice) -> WireRequest:
     """The request after its way over a line, in chunks of chance lengths."""
     if request.body is None:
         return request
-    spiller = Spiller(Unseen)
-    for chunk in _chunks(spelled(pour(request.body), _stand_in), dice):
-        spiller.feed(chunk)
-    return replace(request, body=spiller.close())
+    sent = outgoing(request.body)
+    reader = request_reader(sent.content_type, Unseen)
+    pieces = _plain(sent.parts) if sent.plain else spelled(sent.parts, _stand_in)
+    for chunk in _chunks(pieces, dice):
+        reader.feed(chunk)
+    return replace(request, body=reader.close())
 
 
 def reread_response(response: WireResponse, read: ReadBlob, new_blob: NewBlob, dice: SeededDice) -> WireResponse:
@@ -87,6 +89,12 @@ def reread_response(response: WireResponse, read: ReadBlob, new_blob: NewBlob, d
 
 def _stand_in(blob: Blob) -> Iterable[bytes]:
     return (blob.sha256.encode().ljust(STAND_IN_BYTES),)
+
+
+def _plain(parts: Iterable[bytes | Blob]) -> Iterator[bytes]:
+    """Bytes and blobs, all as they are."""
+    for part in parts:
+        yield from map(bytes, _stand_in(part)) if isinstance(part, Blob) else (part,)
 
 
 def _chunks(pieces: Iterable[bytes], dice: SeededDice) -> Iterator[bytes]:

@@ -93,6 +93,11 @@ class Base64Decoder:
         self._tail = b""
         self._padding = 0
 
+    @property
+    def padded(self) -> bool:
+        """Whether the run has its padding: nothing of it can follow."""
+        return self._padding > 0 and self._padding == -len(self._tail) % 4
+
     def feed(self, data: bytes, start: int = 0, end: int | None = None) -> bytes | None:
         """The bytes that ``data[start:end]`` completes, or ``None`` when the run cannot go on like that."""
         end = len(data) if end is None else end

@@ -60,13 +60,13 @@ DEFAULT_LIMITS: Final = Limits()
 class BodyBlobs:
     """The blobs of one body, counted and measured; at most one is open."""
 
-    __slots__ = ("_count", "_head", "_limits", "_new_blob", "_size", "_total", "_writer")
+    __slots__ = ("_count", "_head", "_limits", "_new_blob", "_size", "_tail", "_total", "_writer")
 
     def __init__(self, new_blob: NewBlob, limits: Limits) -> None:
         self._new_blob = new_blob
         self._limits = limits
         self._writer: BlobWriter | None = None
-        self._head = b""
+        self._head = self._tail = b""
         self._size = self._count = self._total = 0
 
     def write(self, data: bytes) -> None:
@@ -81,6 +81,7 @@ class BodyBlobs:
             self._open()
         if len(self._head) < media.HEAD_BYTES:
             self._head += data[: media.HEAD_BYTES - len(self._head)]
+        self._tail = (self._tail + data[-media.TAIL_BYTES :])[-media.TAIL_BYTES :]
         cast("BlobWriter", self._writer).write(data)
 
     def _open(self) -> None:
@@ -92,12 +93,21 @@ class BodyBlobs:
     def finish(self) -> Blob:
         writer, head = cast("BlobWriter", self._writer), self._head
         blob = writer.finish(media.sniff(head) or media.UNKNOWN)
-        self._writer, self._head, self._size = None, b"", 0
+        self._writer, self._head, self._tail, self._size = None, b"", b"", 0
         return blob
 
     def sniffed(self) -> str | None:
         """What the open blob looks like."""
         return media.sniff(self._head)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a blob has been begun."""
+        return self._writer is not None
+
+    def ends_whole(self) -> bool:
+        """Whether the open blob is a picture that ends here, as far as its bytes can tell."""
+        return media.ends_whole(self.sniffed() or media.UNKNOWN, self._tail)
 
     def abort(self) -> None:
         writer, self._writer = self._writer, None

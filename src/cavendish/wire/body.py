@@ -31,7 +31,7 @@ class _Form(Protocol):
     raw_bytes: int
     """How much of the beginning to keep."""
 
-    def take(self, chunk: bytes) -> None: ...
+    def take(self, chunk: bytes, /) -> None: ...
 
     def end(self, raw: bytes, *, cut: bool) -> dict[str, Any]:
         """The members of ``WireResponse`` that speak of the body, ``raw`` being its beginning."""
@@ -86,15 +86,11 @@ class _Picture:
 
     def __init__(self, new_blob: NewBlob, limits: Limits) -> None:
         self._blobs = BodyBlobs(new_blob, limits)
-        self._tail = b""
         self.abort = self._blobs.abort
-
-    def take(self, chunk: bytes) -> None:
-        self._blobs.write(chunk)
-        self._tail = (self._tail + chunk[-media.TAIL_BYTES :])[-media.TAIL_BYTES :]
+        self.take = self._blobs.write
 
     def end(self, raw: bytes, *, cut: bool) -> dict[str, Any]:
-        if cut and not media.ends_whole(self._blobs.sniffed() or media.UNKNOWN, self._tail):
+        if cut and not self._blobs.ends_whole():
             return {"raw": raw, "cut": True}
         return {"binary": self._blobs.finish()}
 

@@ -17,6 +17,9 @@ from .message import JsonBody, Spilled
 MEDIA_MEMBERS: Final = frozenset({"data", "b64_json", "bytesBase64Encoded"})
 """Members whose base64 is set aside whatever its length: the pictures of Google, OpenAI and Imagen."""
 
+WORDS_MEMBER: Final = "content"
+"""The member under which chats tell in many events what a model says."""
+
 _NAME_CHARS: Final = 6 * max(len(name) for name in MEDIA_MEMBERS)
 """The longest spelling of a member's name that matters, each character as ``\\u0064``."""
 
@@ -62,6 +65,10 @@ class Place:
     def in_media_member(self) -> bool:
         """Whether the string that begins here is the value of a media member."""
         return self._after == b":" and _unescaped(self._name) in MEDIA_MEMBERS
+
+    def in_words(self) -> bool:
+        """Whether the string that begins here is what a model says."""
+        return self._after == b":" and _unescaped(self._name) == WORDS_MEMBER
 
 
 _USUAL_GAPS: Final = frozenset({b":", b",", b": ", b", "})

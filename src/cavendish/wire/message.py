@@ -58,11 +58,31 @@ JsonBody = JsonValue
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a form: words, or a file, whose bytes are a blob. An empty file is ``""`` with a file name.
+
+    ``media_type`` is what the sender calls it; that of the blob is what its bytes show.
+    """
+
+    name: str
+    value: str | Blob
+    filename: str = ""
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A body of the type multipart/form-data: fields in their order, of which several may have the same name."""
+
+    fields: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WireRequest:
     """What leaves for a provider, without its key: the endpoint stamps that on last.
 
     ``path`` is relative to the endpoint's base URL and starts with ``/``, or is a whole URL where the provider named
-    one. ``body`` is JSON (``None``: no body at all).
+    one. ``body`` is JSON (``None``: no body at all), or a ``Form``.
     """
 
     method: str

@@ -11,6 +11,9 @@ Unused bits that are set are forgiven where base64 is certain: under a media mem
 Memory: the envelope, and of a string at most ``HOLD_CHARS`` and a chunk. A string held whole that proves to be no
 base64 is kept as it came. A longer one has been partly decoded by then: it becomes blob and text, which together are
 exact; only where that part was in the URL-safe alphabet, which a blob does not remember, the body is refused.
+
+Chats tell what a model says in many events, and may cut it anywhere, also within ``;base64,`` or behind it. ``Words``
+goes from the spiller of one event to that of the next: a run that was cut becomes one blob, which stands where it ends.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 from enum import Enum, auto
 from typing import Final, cast
 
+from ..model.blob import Blob
 from . import media
 from .base64_stream import Alphabet, Base64Decoder, Tolerance, unescape
 from .blobs import DEFAULT_LIMITS, BlobWriter, BodyBlobs, Limits, NewBlob, SpillError, SpillTooLarge
@@ -34,6 +38,7 @@ __all__ = [
     "SpillError",
     "SpillTooLarge",
     "Spiller",
+    "Words",
 ]
 
 THRESHOLD_CHARS: Final = 1024
@@ -59,6 +64,30 @@ class _Mode(Enum):
     TEXT = auto()  # is text: searched for the mark
 
 
+class Words:
+    """What the words of one event hand on to those of the next: what a mark may have begun in, or an open run."""
+
+    __slots__ = ("blobs", "decoder", "mode", "seen")
+
+    def __init__(self, new_blob: NewBlob, limits: Limits) -> None:
+        self.blobs = BodyBlobs(new_blob, limits)
+        self.decoder = Base64Decoder()
+        self.mode: _Mode | None = None  # HELD: a mark was the last; BASE64: in the middle of a run; None: in neither
+        self.seen = b""
+
+    def end(self, *, cut: bool) -> Blob | None:
+        """The stream has ended: the run that is still open, unless it was ``cut`` short."""
+        if self.mode is not _Mode.BASE64:
+            return None
+        last, _ = self.decoder.end(Tolerance.LOOSE)
+        self.blobs.write(last)
+        self.mode = None
+        if not self.blobs.is_open or (cut and not self.blobs.ends_whole()):
+            self.blobs.abort()
+            return None
+        return self.blobs.finish()
+
+
 class Spiller:
     """Reads one JSON body: ``feed`` it as it arrives, ``close`` it for the value.
 
@@ -67,8 +96,17 @@ class Spiller:
     finished by then are the store's to forget.
     """
 
-    def __init__(self, new_blob: NewBlob, *, threshold: int = THRESHOLD_CHARS, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._blobs = BodyBlobs(new_blob, limits)
+    def __init__(
+        self,
+        new_blob: NewBlob,
+        *,
+        threshold: int = THRESHOLD_CHARS,
+        limits: Limits = DEFAULT_LIMITS,
+        words: Words | None = None,
+    ) -> None:
+        self._blobs = self._own_blobs = BodyBlobs(new_blob, limits)
+        self._words = words
+        self._in_words = False  # the string goes on in another event
         self._envelope = Envelope(limits.envelope_bytes)
         self._place = Place()
         self._threshold = threshold
@@ -125,6 +163,7 @@ class Spiller:
         """Give the body up. Does no harm when it has ended."""
         self._closed = True
         self._blobs.abort()
+        self._own_blobs.abort()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -151,8 +190,17 @@ class Spiller:
                 self._carry = data[end:]
                 return
             self._envelope.keep(b'"')
+            if self._in_words:
+                self._hand_on(cast("Words", self._words))
             self._mode = None
             at = end + 1
+
+    def _hand_on(self, words: Words) -> None:
+        """The event's words end here, and may go on in the next event."""
+        words.mode = self._mode if self._marked and self._mode is not _Mode.TEXT else None
+        words.seen, words.decoder = self._seen, self._decoder
+        self._blobs = self._own_blobs
+        self._in_words = False
 
     def _between(self, data: bytes, at: int) -> int:
         """From between strings into the next one that needs attention. Short ones within the data are passed by."""
@@ -162,7 +210,7 @@ class Spiller:
             at = quote + 1
             self._begin()
             end = data.find(b'"', at, at + _PICTURE_CHARS)
-            if end < 0 or self._media or data.find(b"\\", at, end) >= 0:
+            if end < 0 or self._media or self._in_words or data.find(b"\\", at, end) >= 0:
                 self._envelope.keep(data[start:at])
                 return at
             if self._mode is _Mode.NAME:
@@ -182,6 +230,15 @@ class Spiller:
             self._mode, self._media = _Mode.HELD, self._place.in_media_member()
         self._marked = False
         self._seen = b""
+        if self._words is not None and self._mode is _Mode.HELD and self._place.in_words():
+            self._go_on(self._words)
+
+    def _go_on(self, words: Words) -> None:
+        """Words begin where those of the event before ended."""
+        self._in_words = True
+        self._marked = words.mode is not None
+        self._mode = words.mode or _Mode.HELD
+        self._seen, self._decoder, self._blobs = words.seen, words.decoder, words.blobs
 
     def _string(self, data: bytes, at: int, end: int, *, closed: bool) -> None:
         """The string goes on with ``data[at:end]``, and ends there if ``closed``."""
@@ -197,8 +254,17 @@ class Spiller:
                     self._place.add_name(data[at:end])
                     self._envelope.keep(data[at:end])
                     return
-        if closed and self._mode is _Mode.BASE64:
+        if closed and self._mode is _Mode.BASE64 and not self._may_go_on():
             self._end_base64(Tolerance.LOOSE if self._is_certain() else Tolerance.UNPADDED)
+            self._mode = _Mode.TEXT
+
+    def _may_go_on(self) -> bool:
+        """Whether the run may go on in the next event's words: it is neither padded nor a PNG that ends here.
+
+        The end of a JPEG may be that of the thumbnail in it.
+        """
+        ends = self._decoder.padded or (self._blobs.sniffed() == "image/png" and self._blobs.ends_whole())
+        return self._in_words and self._marked and not ends
 
     def _text(self, data: bytes, at: int, end: int) -> int:
         """Text up to the end or to behind a mark."""
@@ -221,9 +287,9 @@ class Spiller:
         """Hold what may be base64, until it ends or is long enough to be taken for it."""
         # Behind a mark no more than the run is looked at: there may be a mark every few characters.
         stop = at + Base64Decoder().reach(data, at, end) if self._marked else end
-        ended = closed or stop < end
+        ended = (closed and not (self._in_words and self._marked)) or stop < end
         self._held += data[at:stop]
-        if ended or len(self._held) >= self._hold:
+        if ended or closed or len(self._held) >= self._hold:
             held, self._held = self._held, b""
             self._string(held, self._judge(held, closed=ended), len(held), closed=False)
         return stop
@@ -283,10 +349,11 @@ class Spiller:
         """The run that was decoded on the way is over. Characters that are not part of it follow it as text."""
         last, stray = self._decoder.end(tolerance)
         broken = bool(stray) or tolerance is Tolerance.EXACT
-        if broken and self._decoder.alphabet is Alphabet.URLSAFE:
+        if broken and self._decoder.alphabet is Alphabet.URLSAFE and not self._in_words:
             raise SpillTooLarge(f"text of more than {self._hold} characters that begins as URL-safe base64")
         self._blobs.write(last)
-        self._envelope.take_out(self._blobs.finish())
+        if self._blobs.is_open:
+            self._envelope.take_out(self._blobs.finish())
         self._envelope.keep(stray)
 
 

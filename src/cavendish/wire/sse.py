@@ -11,9 +11,9 @@ from typing import Final
 
 from ..model.blob import Blob
 from .base64_stream import encoded_size
-from .message import JsonBody
+from .message import JsonBody, Spilled
 from .pour import pour
-from .spill import DEFAULT_LIMITS, Limits, NewBlob, Spiller, SpillError, SpillTooLarge
+from .spill import DEFAULT_LIMITS, Limits, NewBlob, Spiller, SpillError, SpillTooLarge, Words
 
 MAX_EVENTS: Final = 20_000
 """One answer has some dozens; one that is told word by word, thousands."""
@@ -53,6 +53,7 @@ class EventReader:
         self._after_cr = False
         self._spiller: Spiller | None = None  # of the event that has data
         self._head = b""  # the beginning of its data
+        self._words = Words(new_blob, limits)
 
     def feed(self, chunk: bytes) -> list[JsonBody]:
         """The next bytes of the stream; returns the events that they complete."""
@@ -79,6 +80,9 @@ class EventReader:
         try:
             self._end_line(events)
             self._end_event(events)
+            if blob := self._words.end(cut=cut):
+                # Its own event ended before it was known to be whole.
+                events.append({"choices": [{"index": 0, "delta": {"content": Spilled((blob,))}}]})
         finally:
             self.abort()
         if cut:
@@ -91,6 +95,7 @@ class EventReader:
         spiller, self._spiller = self._spiller, None
         if spiller is not None:
             spiller.abort()
+        self._words.blobs.abort()
 
     def _step(self, chunk: bytes, at: int, events: list[JsonBody]) -> int:
         """From ``at`` to the end of the line or of the chunk."""
@@ -133,7 +138,7 @@ class EventReader:
             self._count += 1
             if self._count > MAX_EVENTS:
                 raise SpillTooLarge(f"more than {MAX_EVENTS} events")
-            self._spiller = Spiller(self._new_blob, limits=self._limits)
+            self._spiller = Spiller(self._new_blob, limits=self._limits, words=self._words)
             self._head = b""
         else:
             self._data(b"\n")

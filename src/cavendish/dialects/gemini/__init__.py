@@ -3,11 +3,10 @@
 Must not know which models exist, who serves them or what they cost.
 """
 
+from ...wire.google import error_object, read_google_error
 from .asked import read_body, read_count
 from .asking import write_body
 from .dialect import GeminiDialect
-from .error_reply import error_object
-from .errors import read_google_error
 from .models import (
     ModelEntry,
     list_models_reply,

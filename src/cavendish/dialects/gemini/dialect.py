@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ...model.call import Call, Done, Fetch, Later, Open, Reply
 from ...model.fault import Charged, Fault, FaultKind
 from ...model.request import Notice
+from ...wire.fetched import read_fetched, write_fetched
+from ...wire.google import write_error
 from ...wire.message import WireRequest, WireResponse
 from .asked import read_request
 from .asking import Spelling, Version, left_out, write_open
-from .error_reply import write_error
-from .fetch import read_fetched, write_fetched
 from .refusals import is_refusal
 from .reply import read_answer, write_done, write_refused
 

@@ -16,8 +16,9 @@ from typing import Any, Final
 from ...model.call import Call, Open
 from ...model.fault import Charged, Fault, FaultKind
 from ...model.request import Image
+from ...wire.google import http_status
+from ...wire.http_faults import kind_by_status, scope_of
 from ...wire.reading import member, text
-from .statuses import http_status, kind_by_status, scope_of
 
 _KINDS: Final[Mapping[str, FaultKind]] = {
     "insufficient_user_quota": FaultKind.NO_CREDIT,

@@ -15,9 +15,10 @@ from ...model.fault import Charged, Fault, FaultKind
 from ...model.request import Image, Part
 from ...model.usage import Usage
 from ...wire.message import WireResponse
+from ...wire.pictures_in_words import linked_pictures
 from .errors import read_error
 from .grounding import write_grounding
-from .parts import linked_pictures, write_part
+from .parts import write_part
 from .refusals import DELIVERED, FINISH_KINDS, WITHHELD, read_block, read_refusal, write_block, write_refusal
 from .stream import Candidate, Gathered, chunks_of, events_of, gather
 from .usage import read_usage, write_usage

@@ -110,7 +110,7 @@ class Exchange:
         headers = {**dict(request.headers), **options.pop("headers", {})}
         if request.body is not None:
             self._upload = Upload(request.body, self._inbox.read)
-            headers |= {"Content-Type": "application/json", "Content-Length": str(self._upload.size)}
+            headers |= {"Content-Type": self._upload.content_type, "Content-Length": str(self._upload.size)}
             options["data"] = self._upload.data
         timeout = aiohttp.ClientTimeout(sock_connect=self._timeouts.connect_s, sock_read=self._timeouts.silence)
         headers |= self._stamp(url)

@@ -7,18 +7,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from ...model.blob import Blob
 from ...wire.base64_stream import Base64Encoder
-from ...wire.message import JsonBody
-from ...wire.pour import encoded_length, pour
+from ...wire.message import Form, JsonBody
+from ...wire.request_body import outgoing
 
 
 class Upload:
-    """A JSON body to send. ``error`` is what kept a blob from being read, ``size`` the length in bytes."""
+    """A body to send. ``error`` is what kept a blob from being read, ``size`` the length in bytes."""
 
-    def __init__(self, body: JsonBody, read: Callable[[Blob], Iterator[bytes]]) -> None:
+    def __init__(self, body: JsonBody | Form, read: Callable[[Blob], Iterator[bytes]]) -> None:
         self.error: OSError | None = None
-        self._parts = tuple(pour(body))
+        sent = outgoing(body)
+        self._parts, self._plain = sent.parts, sent.plain
         self._read = read
-        self.size = encoded_length(self._parts)
+        self.size = sent.size
+        self.content_type = sent.content_type
 
     @property
     def data(self) -> bytes | AsyncIterator[bytes]:
@@ -42,18 +44,28 @@ class Upload:
                 if part:
                     yield part
             else:
-                yield from self._encoded(part)
+                yield from self._whole(part) if self._plain else self._encoded(part)
 
     def _encoded(self, blob: Blob) -> Iterator[bytes]:
-        encoder, left = Base64Encoder(), blob.size
+        encoder = Base64Encoder()
+        for data in self._whole(blob):
+            if piece := encoder.feed(data):
+                yield piece
+        if piece := encoder.end():
+            yield piece
+
+    def _whole(self, blob: Blob) -> Iterator[bytes]:
+        """The bytes of a blob; the last of them only when they are as many as they were."""
+        left, held = blob.size, b""
         for data in self._read(blob):
             left -= len(data)
             if left < 0:
                 break
-            if piece := encoder.feed(data):
-                yield piece
+            if held:
+                yield held
+            held = data
         if left:
             # Before the last piece: what the provider has by now is not whole.
             raise OSError(f"{blob.ref} has not the {blob.size} bytes it had: it was changed meanwhile")
-        if piece := encoder.end():
-            yield piece
+        if held:
+            yield held

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...model.fault import Fault, FaultKind, Scope
-from ...wire.reading import integer, items, mapping, text
+from ..reading import integer, items, mapping, text
 
 _TEXT: Final = re.compile(r"metric: ([\w./-]{1,300}), limit: (\d{1,18})(?:, model: ([\w.-]{1,200}))?")
 _CREDIT: Final = re.compile(

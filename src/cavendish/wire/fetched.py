@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...model.call import Done
-from ...model.fault import Fault, FaultKind
-from ...model.request import Image
-from ...wire.message import Headers, WireResponse
-from .errors import words_of
-from .statuses import kind_by_status
-from .waits import read_wait
+from ..model.call import Done
+from ..model.fault import Fault, FaultKind
+from ..model.request import Image
+from .http_faults import header_wait_s, kind_by_status, wait_headers, words_of
+from .message import Headers, WireResponse
 
 _GONE: Final = frozenset({401, 403, 404, 410})
 """Signed addresses end with these, too."""
@@ -20,9 +18,8 @@ def read_fetched(response: WireResponse) -> Done | Fault:
     """The picture, or why it is not there. Fetching is free: the picture was billed when it was made."""
     if response.status >= 300:
         kind = FaultKind.JOB_EXPIRED if response.status in _GONE else kind_by_status(response.status)
-        wait = read_wait("", (), response.headers)
         message = words_of(response.raw) or f"HTTP status {response.status}"
-        return Fault(kind, message, retry_after_s=wait, status=response.status)
+        return Fault(kind, message, retry_after_s=header_wait_s(response.headers), status=response.status)
     if response.cut:
         return Fault(FaultKind.CUT, "the line broke before the picture was whole", status=response.status)
     if response.binary is None:
@@ -36,3 +33,17 @@ def write_fetched(done: Done) -> WireResponse:
     if blob is None:
         return WireResponse(404, raw=b"no such picture")
     return WireResponse(200, Headers((("Content-Type", blob.media_type),)), binary=blob)
+
+
+def write_unfetched(fault: Fault) -> WireResponse:
+    """Why the picture is not there, as a server of files says it: a status and its words."""
+    status = fault.status if fault.status >= 400 else _STATUS_OF.get(fault.kind, 500)
+    return WireResponse(status, wait_headers(fault.retry_after_s), raw=fault.message.encode("utf-8", "replace"))
+
+
+_STATUS_OF: Final = {
+    FaultKind.JOB_EXPIRED: 403,
+    FaultKind.RATE_LIMITED: 429,
+    FaultKind.OVERLOADED: 503,
+    FaultKind.TIMEOUT: 504,
+}

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from ...model.fault import Charged, Fault, FaultKind
-from ...wire.message import WireResponse
+from ..message import WireResponse
 from .errors import OUR_DOMAIN, read_google_error
 from .quotas import write_quota
 from .statuses import HTTP_OF, NATURAL, WORD_OF

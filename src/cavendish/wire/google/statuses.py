@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ...model.fault import FaultKind, Scope
+from ...model.fault import FaultKind
 
 HTTP_OF: Final[Mapping[str, int]] = {
     "CANCELLED": 499,
@@ -67,48 +67,9 @@ NATURAL: Final[Mapping[FaultKind, tuple[int, ...]]] = {
 }
 """With which HTTP statuses a kind may be answered, the usual one first; 500 for all others."""
 
-_BY_STATUS: Final[Mapping[int, FaultKind]] = {
-    401: FaultKind.BAD_KEY,
-    402: FaultKind.NO_CREDIT,
-    403: FaultKind.FORBIDDEN,
-    404: FaultKind.MODEL_NOT_FOUND,
-    408: FaultKind.TIMEOUT,
-    410: FaultKind.MODEL_NOT_FOUND,
-    413: FaultKind.TOO_LARGE,
-    429: FaultKind.RATE_LIMITED,
-    451: FaultKind.FORBIDDEN,
-    499: FaultKind.TIMEOUT,
-    501: FaultKind.INVALID_REQUEST,
-    503: FaultKind.OVERLOADED,
-    504: FaultKind.TIMEOUT,
-    522: FaultKind.TIMEOUT,
-    524: FaultKind.TIMEOUT,
-    529: FaultKind.OVERLOADED,
-}
-
-_KEY_KINDS: Final = frozenset(
-    {FaultKind.BAD_KEY, FaultKind.FORBIDDEN, FaultKind.NO_CREDIT, FaultKind.NO_QUOTA, FaultKind.SPEND_LIMIT}
-)
-
 
 def http_status(code: int) -> int:
     """A code as an HTTP status: those below 17 are numbers of ``google.rpc.Code``. 0 for what is neither."""
     if 1 <= code <= len(_WORDS):
         return HTTP_OF[_WORDS[code - 1]]
     return code if 400 <= code < 600 else 0
-
-
-def kind_by_status(status: int) -> FaultKind:
-    """What an error status means when nothing else is known."""
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if 400 <= status < 500:
-        return FaultKind.INVALID_REQUEST
-    return FaultKind.SERVER_ERROR if status >= 500 else FaultKind.MALFORMED
-
-
-def scope_of(kind: FaultKind) -> Scope:
-    """How far a fault of this kind reaches when the answer does not say."""
-    if kind in _KEY_KINDS:
-        return Scope.KEY
-    return Scope.MODEL if kind is FaultKind.MODEL_NOT_FOUND else Scope.CALL
