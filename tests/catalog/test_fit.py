@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavendish.catalog.cards import ReferenceLimits
-from cavendish.catalog.fit import MAX_N, fit, insist, pixels
+from cavendish.catalog.fit import MAX_N, fit, insist, pixels, told
 from cavendish.catalog.load import load
 from cavendish.catalog.resolve import Resolved
 from cavendish.errors import RequestError
@@ -244,3 +244,92 @@ def test_what_was_made_to_fit_fits_and_asks_for_nothing_unknown(model, size, rat
     told = {notice.field for notice in found.notices}
     # A shape that came with the pixels is told with the size; a size that is had anyway is not worth a word.
     assert changed - told <= {"aspect_ratio" if "size" in told else "", "size" if request.size == "1K" else ""}
+
+
+# --- models of other makers -------------------------------------------------------------------------------------------
+
+
+def at(endpoint, model, **fields):
+    return fit(asked(**fields), CATALOG.resolve(model, endpoint, TODAY))
+
+
+def refused_at(endpoint, model, **fields):
+    with pytest.raises(RequestError) as caught:
+        at(endpoint, model, **fields)
+    return caught.value
+
+
+def test_a_mask_lies_on_a_picture_and_is_not_counted_as_one():
+    mask = picture(Use.MASK)
+    assert at("openai", "gpt-image-2", references=[picture(), mask]).notices == ()
+    assert at("openai", "gpt-image-2", references=[*[picture()] * 16, mask]).notices == ()
+    assert refused_at("openai", "gpt-image-2", references=[picture()] * 17).allowed == ("16",)
+    assert refused_at("openai", "gpt-image-2", references=[picture(), mask, mask]).allowed == ("1",)
+    assert "there is none" in refused_at("openai", "gpt-image-2", references=[mask]).message
+    assert refused_at("byteplus", "seedream-4.5", references=[picture(), mask]).field == "references"
+    assert at("bfl", "flux-fill-pro", references=[picture(), mask]).notices == ()
+
+
+def test_a_mask_may_lie_on_a_picture_of_an_earlier_turn():
+    turns = (
+        Turn(Role.USER, (Text("a room"),)),
+        Turn(Role.MODEL, (picture(),)),
+        Turn(Role.USER, (picture(Use.MASK), Text("a window here"))),
+    )
+    request = ImageRequest(turns, "any")
+    assert fit(request, CATALOG.resolve("gpt-image-2", "openai", TODAY)).request == request
+
+
+FORMATS = [
+    ("openai", "gpt-image-2", "png", "png", 0),
+    ("openai", "gpt-image-2", "JPG", "jpeg", 1),
+    ("openai", "gpt-image-2", "jpeg", "jpeg", 0),
+    ("byteplus", "seedream-5.0-pro", " Png ", "png", 1),
+    ("byteplus", "seedream-4.5", "png", None, 1),
+    ("google", "nano-banana-2", "png", "png", 0),
+]
+
+
+@pytest.mark.parametrize("endpoint,model,asked_for,sent,notices", FORMATS)
+def test_an_output_format_is_one_that_the_model_has(endpoint, model, asked_for, sent, notices):
+    found = at(endpoint, model, output_format=asked_for)
+    assert (found.request.output_format, len(found.notices)) == (sent, notices)
+
+
+def test_an_output_format_that_the_model_has_not():
+    error = refused_at("openai", "gpt-image-2", output_format="bmp")
+    assert (error.field, error.allowed) == ("output_format", ("png", "jpeg", "webp"))
+
+
+QUALITIES = [
+    ("gpt-image-2", "xhigh", ("low", "medium", "high", "auto")),
+    ("gpt-image-2.6", "ultra", ("low", "medium", "high", "xhigh", "max", "auto")),
+    ("dall-e-3", "high", ("standard", "hd")),
+]
+
+
+@pytest.mark.parametrize("model,quality,allowed", QUALITIES)
+def test_qualities_go_by_the_model(model, quality, allowed):
+    error = refused_at("openai", model, quality=quality)
+    assert (error.field, error.allowed) == ("quality", allowed)
+    assert all(at("openai", model, quality=known).notices == () or model == "dall-e-3" for known in allowed)
+
+
+ALL = sorted(CATALOG.offers)
+
+
+@given(st.sampled_from(ALL), st.none() | WORDS, st.none() | RATIOS)
+def test_at_every_offer_what_was_made_to_fit_fits(name, size, ratio):
+    offer = CATALOG.offers[name]
+    known = CATALOG.resolve(offer.model, offer.endpoint, TODAY)
+    try:
+        found = fit(asked(size=size, aspect_ratio=ratio), known)
+    except RequestError:
+        return
+    again = fit(found.request, known, strict=True)
+    assert (again.request, again.notices) == (found.request, ())
+    spoken = told(found.request, known)
+    assert spoken.having(size=None, aspect_ratio=None) == found.request.having(size=None, aspect_ratio=None)
+    if offer.shape == "pixels" and known.card.sends_size:
+        assert spoken.aspect_ratio is None
+        assert spoken.size is None or pixels(known.card, spoken.size) is not None

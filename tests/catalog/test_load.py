@@ -145,6 +145,11 @@ BROKEN = [
     (f'[offers."google/{NB2}".prices]\nstandard = 3', "standard: expected a table"),
     (f'[offers."google/{NB2}".latency.1K]\np50_s = 99', "a p90_s that is no less"),
     (f'[offers."google/{NB2}"]\ntimeout_s = 0', "timeout_s: expected a number above 0"),
+    (f'[offers."google/{NB2}"]\nshape = "round"', "shape: expected one of words, pixels, word_or_pixels"),
+    (f'[offers."google/{NB2}"]\nseveral = "quick"', "several: expected one of parallel, serial"),
+    (f'[offers."google/{NB2}"]\npictures_per_call = 0', "expected a whole number from 1"),
+    (f'[models."{NB2}".any_pixels]\nmultiple = 0', "expected a whole number from 1"),
+    (f'[models."{NB2}".any_pixels]\nlarge = 1', "large: unknown key"),
     ("[offers.lonely]\n", "expected the name of an offer"),
     ('[offers."google/none-such"]\n', "no model is named 'none-such'"),
     (f'[offers."nowhere/{NB2}"]\n', "no endpoint is named 'nowhere'"),
@@ -173,3 +178,42 @@ def test_a_misspelt_key_is_recognised():
     with pytest.raises(ConfigError) as caught:
         loaded("[endpoints.google]\ndialetc = 'https://x.example'")
     assert caught.value.hints == ("did you mean dialect?",)
+
+
+# --- offers of any model ----------------------------------------------------------------------------------------------
+
+STUDIO = """
+[endpoints.studio]
+dialect = "openai_images"
+base_url = "http://studio.example/v1"
+needs_key = false
+"""
+
+
+def test_a_host_of_any_model_is_one_more_offer():
+    found = loaded(STUDIO + '[offers."studio/*"]\npictures_per_call = 4')
+    assert found.resolve("studio/sdxl", None, TODAY).offer.pictures_per_call == 4
+    assert found.resolve("sdxl", "studio", TODAY).price is None
+    assert "studio/*" not in found.offers
+
+
+def test_it_is_copied_with_the_offers_of_another():
+    found = loaded(STUDIO + 'offers_of = "local"')
+    assert found.open_offers["studio"].timeout_s == found.open_offers["local"].timeout_s
+    assert found.resolve("sdxl", "studio", TODAY).route.endpoint == "studio"
+
+
+def test_an_override_of_it_is_laid_over():
+    found = loaded('[offers."local/*"]\npictures_per_call = 2')
+    assert (found.open_offers["local"].pictures_per_call, found.open_offers["local"].timeout_s) == (2, 1800)
+
+
+def test_a_card_beside_it_is_checked_as_any():
+    text = '[offers."local/flux-2-pro"]\nwire_id = "flux2"\nshape = "pixels"'
+    found = loaded(text).resolve("flux-2-pro", "local", TODAY)
+    assert (found.known, found.route.wire_model) == (True, "flux2")
+
+
+def test_the_count_of_a_call_is_the_models_unless_the_offer_says_its_own():
+    assert loaded('[offers."apiyi/gpt-image-2"]').offers["apiyi/gpt-image-2"].pictures_per_call == 10
+    assert load().offers["apiyi-images/gpt-image-2"].pictures_per_call == 1

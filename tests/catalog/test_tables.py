@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from cavendish.catalog.load import load
 from cavendish.catalog.resolve import Life
 from cavendish.catalog.tables import model_rows, price_rows
@@ -30,7 +32,7 @@ def test_life_at_a_relay_that_keeps_them():
 
 
 def test_one_row_for_each_offer():
-    assert len(model_rows(CATALOG, date(2026, 11, 21))) == len(CATALOG.offers)
+    assert len(model_rows(CATALOG, date(2026, 11, 21))) == len(CATALOG.offers) + len(CATALOG.open_offers)
     first = row("google", "gemini-2.5-flash-image", date(2026, 11, 21))
     assert (first.sizes, first.reference_limit) == ((), 14)
     assert "references" in first.unverified
@@ -49,8 +51,53 @@ def test_prices_of_one_model_at_one_endpoint():
 def test_a_flat_price_is_the_same_in_every_size():
     flat = [row for row in price_rows(CATALOG, NB2, "apiyi") if row.mode == "per_request"]
     assert {(row.list_nusd, row.tokens_nusd, row.flat) for row in flat} == {(nusd("0.055"), None, True)}
+    assert not any(row.per_million for row in flat)
     assert len(flat) == 4
 
 
 def test_all_prices():
-    assert {row.endpoint for row in price_rows(CATALOG)} == {"google", "apiyi", "sim"}
+    assert {row.endpoint for row in price_rows(CATALOG)} == {offer.endpoint for offer in CATALOG.offers.values()}
+
+
+def test_a_price_by_quality_has_a_row_of_its_own():
+    rows = price_rows(CATALOG, "gpt-image-2", "openai")
+    found = {(row.size, row.quality): row.list_nusd for row in rows}
+    assert found["1K", "low"] == nusd("0.006")
+    assert found["1K", "high"] == found["1K", ""] == nusd("0.211")
+    assert ("1K", "auto") not in found
+    assert rows[0].per_million == {"input": nusd(5), "input_image": nusd(8), "output_image": nusd(30)}
+
+
+def test_an_offer_without_a_price_says_so():
+    rows = price_rows(CATALOG, NB2, "openrouter")
+    assert [row.size for row in rows] == ["512", "1K", "2K", "4K"]
+    assert {(row.list_nusd, row.tokens_nusd, row.mode, row.verified) for row in rows} == {
+        (None, None, "standard", False)
+    }
+
+
+def test_every_id_has_a_row_when_all_are_wanted():
+    day = date(2026, 11, 21)
+    rows = {row.wire_id: row for row in model_rows(CATALOG, day, "google", every_id=True)}
+    assert rows["gemini-3.1-flash-image-preview"].life is Life.RETIRED
+    assert rows["gemini-3.1-flash-image-preview"].successor == "gemini-nano-banana-2.1"
+    assert len(rows) > len(model_rows(CATALOG, day, "google"))
+
+
+LIVES = [
+    ("dall-e-3", Life.RETIRED, date(2026, 5, 12), "gpt-image-2"),
+    ("gpt-image-1", Life.RETIRED, date(2026, 10, 23), "gpt-image-2"),
+    ("gpt-image-1.5", Life.RETIRING, date(2026, 12, 1), "gpt-image-2"),
+    ("gpt-image-2", Life.CURRENT, None, ""),
+]
+
+
+@pytest.mark.parametrize("model,life,retires,successor", LIVES)
+def test_lives_at_openai(model, life, retires, successor):
+    found = row("openai", model, date(2026, 11, 21))
+    assert (found.life, found.retires, found.successor) == (life, retires, successor)
+
+
+def test_an_endpoint_of_any_model_has_one_row():
+    (found,) = model_rows(CATALOG, date(2026, 11, 21), "local")
+    assert (found.model, found.reference_limit, found.life) == ("*", None, Life.CURRENT)

@@ -9,12 +9,14 @@ from typing import Any, cast
 
 from ..errors import ConfigError
 from .cards import (
+    ANY_MODEL,
     EndpointCard,
     Latency,
     Limits,
     ModelCard,
     ModelId,
     Offer,
+    PixelRule,
     PriceCard,
     ReferenceLimits,
     SizeCard,
@@ -113,6 +115,7 @@ def model_card(name: str, entry: Tables, layers: Layers) -> ModelCard:
         default_ratio=facts.pop("default_ratio", ratios[0] if ratios else ""),
         references=ReferenceLimits(**facts.pop("references", {})),
         tokens=TokenCounts(**facts.pop("tokens", {})),
+        any_pixels=PixelRule(**rule) if (rule := facts.pop("any_pixels", None)) else None,
         **facts,
     )
     for key, chosen, known in (
@@ -167,13 +170,14 @@ def offer_of(name: str, entry: Tables, layers: Layers) -> Offer:
     """An offer. Raises ``ConfigError`` when there is no such model or endpoint."""
     endpoint, _, model = name.partition("/")
     for kind, wanted in (("endpoints", endpoint), ("models", model)):
-        if wanted not in getattr(layers, kind):
+        if wanted not in getattr(layers, kind) and (kind, wanted) != ("models", ANY_MODEL):
             raise layers.error("offers", name, "", f"no {kind.removesuffix('s')} is named {wanted!r}")
     facts = dict(entry)
     return Offer(
         model=model,
         endpoint=endpoint,
         wire_id=facts.pop("wire_id", model),
+        pictures_per_call=facts.pop("pictures_per_call", layers.models.get(model, {}).get("per_call", 1)),
         prices={mode: PriceCard(mode, **price) for mode, price in facts.pop("prices", {}).items()},
         tiers={tier: _limits(limits) for tier, limits in facts.pop("tiers", {}).items()},
         latency={size: _latency(name, size, known, layers) for size, known in facts.pop("latency", {}).items()},

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 from ..model.request import JsonValue
+
+Several = Literal["parallel", "serial"]
+"""How a call that was asked for several pictures draws them."""
+
+Shape = Literal["words", "pixels", "word_or_pixels"]
+"""How a size and a ratio are told."""
+
+ANY_MODEL = "*"
+"""Stands for the model in an endpoint's offer of whatever it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +49,27 @@ class SizeCard:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelRule:
+    """Which widths and heights a model takes, where it takes any: 0 means no such bound.
+
+    Both sides are a ``multiple`` of so many pixels, from ``shortest`` to ``longest``; the two multiplied are from
+    ``least`` to ``most``; the longer is at most ``widest`` times the shorter.
+    """
+
+    multiple: int = 1
+    shortest: int = 0
+    longest: int = 0
+    least: int = 0
+    most: int = 0
+    widest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceLimits:
     """How many reference pictures a request may hold, in all and by use (``None``: no limit of its own).
 
-    Most models know no masks. Above ``recommended`` the model takes them, but follows them less well.
+    Masks are not counted in ``total``, and most models know none. Above ``recommended`` the model takes them, but
+    follows them less well.
     """
 
     total: int = 0
@@ -75,8 +102,8 @@ class ModelCard:
     ``id`` is the canonical name in Cavendish. ``aliases`` are names that people use. ``ids`` are the provider's own,
     newest first. ``per_call`` is how many pictures one call can be asked for. ``sends_size`` is false for a model that
     must not be told a size. ``ignores`` names request fields that the model refuses or ignores. ``qualities`` is empty
-    for a model that knows no such thing. ``max_input_tokens`` 0 means unknown. ``provenance`` goes by the names of
-    these fields.
+    for a model that knows no such thing. ``max_input_tokens`` 0 means unknown. ``any_pixels`` is the rule of a model
+    that draws any width and height. ``provenance`` goes by the names of these fields.
     """
 
     id: str
@@ -102,6 +129,7 @@ class ModelCard:
     qualities: tuple[str, ...] = ()
     max_input_tokens: int = 0
     tokens: TokenCounts = field(default_factory=TokenCounts)
+    any_pixels: PixelRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,17 @@ class Offer:
 
     ``keeps_retired``: ids past their date still answer here. ``timeout_by_size`` has the sizes that need longer than
     ``timeout_s``. ``provenance`` goes by the names of these fields; prices and tiers hold their own.
+
+    ``pictures_per_call`` is how many pictures one call may be asked for here; where a file says nothing it is the
+    model's ``per_call``. ``several`` says what asking for several in one call is like: ``parallel``, as fast as one and
+    no dearer, so worth it; ``serial``, drawn one after another, so single calls side by side are faster.
+    ``pictures_and_references`` bounds the two together in one call (0: no such bound). A call must not be asked for
+    more than the key's ``images_per_minute`` either: where pictures are counted, such a call can never be let in.
+
+    ``shape`` is how size and ratio are told here: as ``words``, one beside the other; both as ``pixels``, WIDTHxHEIGHT;
+    or ``word_or_pixels``, a size alone as its word and any ratio as pixels.
+
+    The offer ``"ENDPOINT/*"`` is of any model at all, under the name that the user gives it.
     """
 
     model: str
@@ -169,6 +208,10 @@ class Offer:
     keeps_retired: bool = False
     timeout_by_size: Mapping[str, float] = field(default_factory=dict[str, float])
     provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
+    pictures_per_call: int = 1
+    several: Several = "parallel"
+    pictures_and_references: int = 0
+    shape: Shape = "words"
 
     def timeout_for(self, size: str | None) -> float:
         """Seconds to wait for a reply in this size."""
@@ -182,8 +225,13 @@ class EndpointCard:
     ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment
     variables that may hold the key, the winner first. In a trusted host ``*`` stands for one label
     (``api.*.example``). ``options`` are the dialect's. ``billing`` names the rule by which faults are charged
-    (``google``, ``relay_per_request``, ``relay_tokens``, ...). ``day_zone`` is the zone whose midnight renews a daily
-    quota. ``needs_key`` is false for an endpoint that asks for none.
+    (``google``, ``relay_per_request``, ``relay_tokens``, or ``as_told``: as the wire format's own answers say).
+    ``day_zone`` is the zone whose midnight renews a daily quota. ``needs_key`` is false for an endpoint that asks for
+    none.
+
+    ``auth`` is ``key``, or ``google``: access tokens by Application Default Credentials, where there is no key. An
+    address or an option may hold ``{project}`` and ``{location}``: the user's, from the variables in ``place_env``,
+    else what ``place_default`` says. ``base_url_at`` has the addresses of locations that do not follow the rule.
     """
 
     name: str
@@ -202,3 +250,7 @@ class EndpointCard:
     day_zone: str = "America/Los_Angeles"
     provenance: Provenance | None = None
     needs_key: bool = True
+    auth: str = "key"
+    place_env: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    place_default: Mapping[str, str] = field(default_factory=dict[str, str])
+    base_url_at: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ..errors import RequestError
-from ..model.request import Image, ImageRequest, Notice, Role, Text, Use
+from ..model.request import Image, ImageRequest, Notice, Part, Role, Text, Use
 from .cards import ModelCard, ReferenceLimits
 from .resolve import Resolved
+from .shape import can, pixels, read_pixels, taken, told, word_for
+
+__all__ = ["BYTES_PER_TOKEN", "MAX_N", "Fitted", "fit", "insist", "pixels", "size_word", "told", "word_for"]
 
 MAX_N = 10_000
 """Pictures of one request. More is a batch, which is read row by row and can be resumed row by row."""
@@ -24,7 +27,6 @@ MAX_PROMPT_BYTES = 1_000_000
 
 _NEAR_SPELLING = re.compile(r"(\d+(?:\.\d+)?)\s*(px|p|k)?", re.IGNORECASE)
 _RATIO_SPELLING = re.compile(r"(\d{1,4})\s*[:x×/]\s*(\d{1,4})", re.IGNORECASE)
-_PIXEL_SPELLING = re.compile(r"(\d{2,5})\s*[x×*]\s*(\d{2,5})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,10 @@ def fit(request: ImageRequest, resolved: Resolved, *, strict: bool = False) -> F
     if not resolved.known:
         return Fitted(request)
     notices: list[Notice] = []
+    # Pixels can only be asked for where they can be told.
+    card = resolved.card if resolved.offer.shape != "words" else replace(resolved.card, any_pixels=None)
     for step in _STEPS:
-        request = step(request, resolved.card, notices)
+        request = step(request, card, notices)
     if strict:
         insist(notices)
     return Fitted(request, tuple(notices))
@@ -57,15 +61,6 @@ def insist(notices: Iterable[Notice]) -> None:
     """Raise ``RequestError`` for the first notice, if there is one: what strict mode does."""
     for notice in notices:
         raise RequestError(f"{notice.text} (strict)", field=notice.field or "")
-
-
-def pixels(card: ModelCard, size: str | None = None, ratio: str | None = None) -> tuple[int, int] | None:
-    """Width and height that a picture should have, ``None`` when the catalog does not say.
-
-    Without a ratio the model's default is taken; it may follow a reference picture instead.
-    """
-    known = card.sizes.get(size or card.default_size)
-    return known.pixels.get(ratio or card.default_ratio) if known else None
 
 
 # --- what holds for every model ---------------------------------------------------------------------------------------
@@ -135,11 +130,19 @@ def _fit_size(request: ImageRequest, card: ModelCard, notices: list[Notice]) -> 
         word, ratio = cell
         notices.append(Notice("size_normalised", f"size {asked} is {word} at {ratio} for {card.name}", "size"))
         return request.having(size=word, aspect_ratio=ratio)
+    if card.any_pixels and (sides := read_pixels(asked)):
+        return _in_pixels(request, "{}x{}".format(*taken(sides, request.aspect_ratio, card, card.any_pixels)), notices)
     word = size_word(asked, card)
     if word is None:
-        raise _cannot(card, "size", asked, tuple(card.sizes))
+        raise _cannot(card, "size", asked, tuple(card.sizes), can(card))
     notices.append(Notice("size_normalised", f"size {asked} is spelled {word}", "size"))
     return request.having(size=word)
+
+
+def _in_pixels(request: ImageRequest, size: str, notices: list[Notice]) -> ImageRequest:
+    if size != request.size:
+        notices.append(Notice("size_normalised", f"size {request.size} is drawn as {size}", "size"))
+    return request.having(size=size)
 
 
 def size_word(asked: str, card: ModelCard) -> str | None:
@@ -155,8 +158,7 @@ def size_word(asked: str, card: ModelCard) -> str | None:
 
 def _cell(asked: str, card: ModelCard, ratio: str | None) -> tuple[str, str] | None:
     """The size word and ratio whose picture has exactly the ``WIDTHxHEIGHT`` that was asked for."""
-    match = _PIXEL_SPELLING.fullmatch(asked.strip())
-    wanted = (int(match[1]), int(match[2])) if match else None
+    wanted = read_pixels(asked)
     for word, size in card.sizes.items():
         for known, its_pixels in size.pixels.items():
             if its_pixels == wanted and ratio in {None, known}:
@@ -209,6 +211,21 @@ def _check_words(request: ImageRequest, card: ModelCard, _notices: list[Notice])
     return request
 
 
+def _fit_output_format(request: ImageRequest, card: ModelCard, notices: list[Notice]) -> ImageRequest:
+    asked = request.output_format
+    # A model with one type is left to its dialect, which tells what it cannot say.
+    if asked is None or len(card.output_types) < 2:
+        return request
+    known = tuple(media_type.removeprefix("image/") for media_type in card.output_types)
+    word = asked.strip().lower()
+    word = {"jpg": "jpeg"}.get(word, word)
+    if word not in known:
+        raise _cannot(card, "output_format", asked, known)
+    if word != asked:
+        notices.append(Notice("format_normalised", f"output format {asked} is spelled {word}", "output_format"))
+    return request.having(output_format=word)
+
+
 def _check_references(request: ImageRequest, card: ModelCard, notices: list[Notice]) -> ImageRequest:
     limits, pictures = card.references, request.references
     uses = Counter(picture.use for picture in pictures)
@@ -221,14 +238,21 @@ def _check_references(request: ImageRequest, card: ModelCard, notices: list[Noti
     for use, bound in bounds:
         if bound is not None and uses[use] > bound:
             raise _too_many(card, uses[use], f"{use.value} references", str(bound))
-    if len(pictures) > limits.total:
-        raise _too_many(card, len(pictures), "reference pictures", str(limits.total))
+    count = len(pictures) - uses[Use.MASK]
+    if count > limits.total:
+        raise _too_many(card, count, "reference pictures", str(limits.total))
+    if uses[Use.MASK] and not any(_is_picture(part) for turn in request.turns for part in turn.parts):
+        raise RequestError("a mask lies on a picture, and there is none", field="references")
     for number, picture in enumerate(pictures, start=1):
         _check_reference(picture, number, card.name, limits)
-    if limits.recommended is not None and len(pictures) > limits.recommended:
-        text = f"{card.name} follows up to {limits.recommended} reference pictures well, and has {len(pictures)}"
+    if limits.recommended is not None and count > limits.recommended:
+        text = f"{card.name} follows up to {limits.recommended} reference pictures well, and has {count}"
         notices.append(Notice("many_references", text, "references"))
     return request
+
+
+def _is_picture(part: Part) -> bool:
+    return isinstance(part, Image) and part.use is not Use.MASK
 
 
 def _check_reference(picture: Image, number: int, model: str, limits: ReferenceLimits) -> None:
@@ -245,17 +269,18 @@ def _too_many(card: ModelCard, count: int, what: str, bound: str) -> RequestErro
     return RequestError(f"{card.name} takes at most {bound} {what}, got {count}", field="references", allowed=(bound,))
 
 
-def _cannot(card: ModelCard, name: str, asked: str, allowed: Sequence[str]) -> RequestError:
-    can = f"can: {', '.join(allowed)}" if allowed else "it has no such setting"
+def _cannot(card: ModelCard, name: str, asked: str, allowed: Sequence[str], words: str = "") -> RequestError:
+    hint = f"can: {words or ', '.join(allowed)}" if allowed else "it has no such setting"
     message = f"{card.name} cannot do {name.replace('_', ' ')} {asked}"
-    return RequestError(message, field=name, allowed=allowed, hints=(can,))
+    return RequestError(message, field=name, allowed=allowed, hints=(hint,))
 
 
 _STEPS: tuple[_Step, ...] = (
     _leave_out_ignored,
+    _fit_ratio,  # before the size, which is compared with it
     _fit_size,
-    _fit_ratio,
     _fit_thinking,
     _check_words,
+    _fit_output_format,
     _check_references,
 )

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from .build import Layers, endpoint_card, model_card, offer_of
-from .cards import ModelCard
+from .cards import ANY_MODEL, ModelCard
 from .resolve import Catalog
 from .schema import read_tables
 
@@ -67,11 +67,13 @@ def _catalog(layers: Layers) -> Catalog:
     names = _names(models, layers)
     _check_successors(models, names, layers)
     ranked = sorted(layers.endpoints, key=layers.rank)
-    offers = sorted(layers.offers, key=lambda name: layers.rank(name.partition("/")[0]))
+    ranked_offers = sorted(layers.offers, key=lambda name: layers.rank(name.partition("/")[0]))
+    offers = {name: offer_of(name, layers.offers[name], layers) for name in ranked_offers}
     return Catalog(
         models=models,
         endpoints={name: endpoint_card(name, layers.endpoints[name], layers) for name in ranked},
-        offers={name: offer_of(name, layers.offers[name], layers) for name in offers},
+        offers={name: offer for name, offer in offers.items() if offer.model != ANY_MODEL},
+        open_offers={offer.endpoint: offer for offer in offers.values() if offer.model == ANY_MODEL},
         names=names,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -47,13 +47,15 @@ class Resolved:
 class Catalog:
     """All models by canonical id, endpoints by name, offers by ``endpoint/model``.
 
-    ``names`` are all names of models in lower case, with the canonical id that each stands for.
+    ``names`` are all names of models in lower case, with the canonical id that each stands for. ``open_offers`` are
+    those of endpoints, by name, that take whatever they are asked for.
     """
 
     models: Mapping[str, ModelCard]
     endpoints: Mapping[str, EndpointCard]
     offers: Mapping[str, Offer]
     names: Mapping[str, str]
+    open_offers: Mapping[str, Offer] = field(default_factory=dict[str, Offer])
 
     def find(self, name: str) -> ModelCard | None:
         """The model of an alias, a canonical name or a provider's id; upper and lower case are alike."""
@@ -83,6 +85,8 @@ class Catalog:
         card = self.find(name) or self._by_wire_id(name, endpoint)
         place = self._endpoint(endpoint, card)
         if card is None or self.offer(place.name, card.id) is None:
+            if name and place.name in self.open_offers:
+                return _open(name, self.open_offers[place.name], place, mode)
             if explicit and _is_id(name, card):
                 return _unlisted(name, card, place, mode)
             raise self._nowhere(name, card, place.name if endpoint else None)
@@ -206,7 +210,9 @@ def _wire_id(name: str, card: ModelCard, offer: Offer, today: date) -> str:
     """The id to send: the user's own when it is one, else the offer's first that is alive today."""
     dates = {known.id: known for known in card.ids}
     served = (offer.wire_id, *offer.serves)
-    exact = next((known for known in (*served, *dates) if known.lower() == name.lower()), None)
+    # A host with a spelling of its own does not know the maker's ids.
+    known_there = (*served, *dates) if offer.wire_id in dates else served
+    exact = next((known for known in known_there if known.lower() == name.lower()), None)
     if exact is not None:
         return exact
     released = [wire_id for wire_id in served if _released(dates.get(wire_id), today)]
@@ -227,11 +233,22 @@ def _mode(mode: str | None, offer: Offer, endpoint: EndpointCard) -> str:
     return mode
 
 
+def _open(name: str, offer: Offer, endpoint: EndpointCard, mode: str | None) -> Resolved:
+    """A model by any name, of which nothing is known but what the endpoint says of all that it serves."""
+    offer = replace(offer, model=name, wire_id=name)
+    route = Route(endpoint.name, name, name, _mode(mode, offer, endpoint))
+    return Resolved(_blank(name), endpoint, offer, route, known=False)
+
+
+def _blank(name: str) -> ModelCard:
+    return ModelCard(name, name, (), (ModelId(name),), {}, "", (), "", ReferenceLimits())
+
+
 def _unlisted(name: str, card: ModelCard | None, endpoint: EndpointCard, mode: str | None) -> Resolved:
     model = card.id if card else name
     text = f"the catalog does not know {name} at {endpoint.name}: it is sent as it is, and its price is unknown"
     return Resolved(
-        card=card or ModelCard(name, name, (), (ModelId(name),), {}, "", (), "", ReferenceLimits()),
+        card=card or _blank(name),
         endpoint=endpoint,
         offer=Offer(model, endpoint.name, name),
         route=Route(endpoint.name, model, name, mode or endpoint.default_mode),

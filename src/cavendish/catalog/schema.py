@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import isfinite
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from ..errors import ConfigError
 from ..model.money import nusd
 from ..model.request import Use
-from .cards import Provenance
+from .cards import Provenance, Several, Shape
 
 NEVER: Final = "never"
 """Stands for a day that will not come: how an override takes a retirement back."""
@@ -24,10 +24,23 @@ NEVER: Final = "never"
 MAX_COUNT: Final = 10**12
 """Larger than any limit, token count or number of pixels; keeps arithmetic on them small."""
 
-BILLING_RULES: Final = ("google", "relay_tokens", "relay_per_request")
+BILLING_RULES: Final = ("google", "relay_tokens", "relay_per_request", "as_told")
+AUTHS: Final = ("key", "google")
+PLACES: Final = ("project", "location")
+"""What an address may leave open."""
+
 GROUNDINGS: Final = ("web", "image")
 MODALITIES: Final = ("TEXT", "IMAGE")
-IGNORABLE: Final = ("seed", "temperature", "thinking", "size", "aspect_ratio", "system", "include_thoughts")
+IGNORABLE: Final = (
+    "seed",
+    "temperature",
+    "thinking",
+    "size",
+    "aspect_ratio",
+    "system",
+    "include_thoughts",
+    "output_format",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +272,9 @@ _MODEL = table_of(
     ignores=_list_of(_one_of(*IGNORABLE)),
     qualities=_TEXTS,
     max_input_tokens=_count,
+    any_pixels=table_of(
+        multiple=_at_least_one, shortest=_count, longest=_count, least=_count, most=_count, widest=_count
+    ),
     tokens=table_of(reference=_count, text=_count, thoughts=map_of(_count)),
     provenance=map_of(_read_provenance),
 )
@@ -277,6 +293,10 @@ _ENDPOINT = sourced(
     billing=_one_of(*BILLING_RULES),
     day_zone=text,
     needs_key=_flag,
+    auth=_one_of(*AUTHS),
+    place_env=table_of(**dict.fromkeys(PLACES, _list_of(_variable))),
+    place_default=table_of(**dict.fromkeys(PLACES, text)),
+    base_url_at=map_of(_address),
     offers_of=text,
     rank=_count,
 )
@@ -309,6 +329,10 @@ _OFFER = table_of(
     timeout_s=_number,
     timeout_by_size=map_of(_number),
     keeps_retired=_flag,
+    pictures_per_call=_at_least_one,
+    several=_one_of(*get_args(Several)),
+    pictures_and_references=_count,
+    shape=_one_of(*get_args(Shape)),
     provenance=map_of(_read_provenance),
 )
 
