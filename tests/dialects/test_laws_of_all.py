@@ -18,7 +18,7 @@ from cavendish.catalog.load import load
 from cavendish.front.routes import DIALECTS, speaks
 from cavendish.model.call import Cancel, Done, Fetch, Later, Open, Poll, Reply, Ticket
 from cavendish.model.fault import Fault, FaultKind
-from cavendish.model.request import Image, ImageRequest, Text
+from cavendish.model.request import Image, ImageRequest, Role, Text, Turn
 from cavendish.model.usage import Usage
 from cavendish.wire.dialect import Dialect
 from cavendish.wire.message import Headers, WireRequest, WireResponse
@@ -168,7 +168,8 @@ def wishes(draw: st.DrawFn) -> Open:
     """A call with pictures of enough bytes, a prompt, and a model that any format can name."""
     request = draw(strategies.requests(st.dictionaries(st.sampled_from(["unheardOf", "x-new"]), st.booleans())))
     turns = [dataclasses.replace(turn, parts=tuple(map(_weighty, turn.parts))) for turn in request.turns]
-    turns[-1] = dataclasses.replace(turns[-1], parts=(*turns[-1].parts, Text("a red kite")))
+    # The user has the last word: pictures of a model's last turn have, in some formats, no turn to go with.
+    turns[-1] = Turn(Role.USER, (*turns[-1].parts, Text("a red kite")))
     # How many pictures a call may ask for is a fact about models; every format that counts takes four.
     return Open(request.having(turns=tuple(turns), model=draw(models), n=min(request.n, 4)), draw(st.booleans()))
 

@@ -171,6 +171,19 @@ def test_an_error_has_the_status_that_clients_look_for(fault, status):
     assert BFL.dialect.write_reply(fault, ask()).status == status
 
 
+@pytest.mark.parametrize(
+    "details, message",
+    [
+        ({"Reasons": ["Violence", "Gore"], "score": 3}, "Violence; Gore"),
+        ({"Moderation Reasons": ["Violence"], "Policy": "v2"}, "Violence"),
+        ({}, "Content Moderated"),
+    ],
+)
+def test_reasons_are_told_under_whatever_name_when_the_known_ones_are_missing(details, message):
+    body = {"id": "8f0c", "status": "Content Moderated", "details": details}
+    assert BFL.fault_of({"body": body}, Poll(TICKET)).message == message
+
+
 def test_what_a_task_cost_is_kept_until_its_picture_is_there():
     later = BFL.resent(Later(Ticket("1", "https://x.example/1", {"cost": 6.0}), 5.5), ask())
     assert isinstance(later, Later)

@@ -138,9 +138,7 @@ def test_any_request_is_read_and_can_be_sent_on(body, path, method):
 @given(case=st.sampled_from(replies), data=st.data())
 def test_unknown_members_change_nothing(case, data):
     changed = copy.deepcopy(case)
-    # What is filed under details is words for people, whatever it is called.
     holders = [entry for entry in containers(changed["body"]) if isinstance(entry, dict)]
-    holders = [entry for entry in holders if "Moderation Reasons" not in entry]
-    for holder in data.draw(st.lists(st.sampled_from(holders), max_size=4)):
+    for holder in data.draw(st.lists(st.sampled_from(holders), max_size=4)) if holders else ():
         holder[data.draw(st.sampled_from(["unheardOf", "x-new", "0"]))] = data.draw(others)
     assert told(BFL.reply_to(changed, call_of(case))) == told(BFL.reply_to(case))

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pybase64
 import pytest
@@ -24,6 +25,13 @@ MODEL = "gemini-3.1-flash-image"
 GEMINI = GeminiDialect()
 STORE = PICTURES
 """Of all pictures that a test reads."""
+
+
+def dialect_at(path: str, **options: Any) -> GeminiDialect:
+    """The dialect as one would set it up to write to this path."""
+    match = re.match(r"/(v1(?:beta1?)?)/(?:(.+)/)?models/", path)
+    version, place = match.groups() if match else ("v1beta", None)
+    return GeminiDialect(cast("Any", version), place=place or "", **options)
 
 
 def load(name: str) -> list[dict[str, Any]]:
@@ -61,9 +69,9 @@ def arrived(body: bytes, status: int = 200, headers: Headers = Headers(), *, cut
     return reader.close(cut=cut)
 
 
-def resent(reply: Reply, call: Call) -> Reply:
+def resent(reply: Reply, call: Call, dialect: GeminiDialect = GEMINI) -> Reply:
     """A reply, written, sent as bytes, and read again."""
-    response = GEMINI.write_reply(reply, call)
+    response = dialect.write_reply(reply, call)
     value = STORE.text(response.body)
     body = events(value) if response.stream else json.dumps(value).encode()
     return GEMINI.read_reply(arrived(body, response.status, response.headers), call)
@@ -126,6 +134,7 @@ def _told_done(done: Done) -> dict[str, Any]:
         "response_id": done.response_id,
         "grounding": _plain(done.grounding),
         "shortfall": [fault.kind.value for fault in done.shortfall],
+        "tier": done.tier,
     }
 
 

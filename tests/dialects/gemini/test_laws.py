@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavendish.dialects.gemini import GeminiDialect
-from cavendish.model.call import Call, Done, Open
+from cavendish.model.call import Call, Done, Open, Support
 from cavendish.model.fault import Charged, Fault, FaultKind
 from cavendish.model.request import Image, Part
 from cavendish.wire.message import Headers, WireRequest
@@ -19,7 +19,7 @@ from cavendish.wire.spill import Spiller, SpillError
 from tests import strategies
 from tests.wire.memory import values
 
-from .cases import GEMINI, STORE, arrived, ask, asked, events, load, request_of, resent, sent, told
+from .cases import GEMINI, STORE, arrived, ask, asked, dialect_at, events, load, request_of, resent, sent, told
 
 K = FaultKind
 
@@ -38,10 +38,15 @@ extras = st.fixed_dictionaries(
                 "stopSequences": st.lists(st.text(max_size=5), min_size=1, max_size=2),
                 "maxOutputTokens": st.integers(1, 32768),
                 "thinkingConfig": st.just({"thinkingBudget": 5}),
+                "imageConfig": st.just(
+                    {"personGeneration": "ALLOW_ADULT", "imageOutputOptions": {"compressionQuality": 9}}
+                ),
             },
         ),
         "watermark": st.booleans(),
         "model": st.text(),
+        "store": st.booleans(),
+        "modelArmorConfig": st.just({"promptTemplateName": "t"}),
     },
 )
 
@@ -52,17 +57,35 @@ def over_the_wire(request: WireRequest) -> WireRequest:
     return replace(request, body=spiller.close())
 
 
-def sayable(call: Open) -> Open:
+def sayable(call: Open, dialect: GeminiDialect) -> Open:
     """The call without what the dialect says it has no word for. Of a picture that is sent, the type is said too."""
-    unsaid = {notice.field or "" for notice in GEMINI.unsupported(call)}
+    unsaid = {notice.field or "" for notice in dialect.unsupported(call)}
     changes: dict[str, Any] = {name: None for name in ("quality", "output_format") if name in unsaid}
     request = call.request.having(
         turns=tuple(replace(turn, parts=tuple(map(_typed, turn.parts))) for turn in call.request.turns),
         model=call.request.model.removeprefix("models/"),
-        extra={name: value for name, value in call.request.extra.items() if f"extra.{name}" not in unsaid},
+        extra=_without(call.request.extra, {field.removeprefix("extra.") for field in unsaid}),
         **changes,
     )
     return replace(call, request=request)
+
+
+def _without(extra: dict[str, Any], unsaid: set[str], path: str = "") -> dict[str, Any]:
+    """The extras but for those places, and for what is empty without them."""
+    kept: dict[str, Any] = {}
+    for name, value in extra.items():
+        place = f"{path}{name}"
+        if place in unsaid:
+            continue
+        inner = value
+        if isinstance(value, dict):
+            inner = _without(value, unsaid, f"{place}.")
+        elif isinstance(value, list):
+            inner = [_without(entry, unsaid, f"{place}.") if isinstance(entry, dict) else entry for entry in value]
+            inner = [entry for entry in inner if entry not in ({}, {"googleSearch": {}})]
+        if inner not in ({}, []) or value in ({}, []):
+            kept[name] = inner
+    return kept
 
 
 def _typed(part: Part) -> Part:
@@ -73,14 +96,15 @@ def _typed(part: Part) -> Part:
 
 dialects = st.builds(
     GeminiDialect,
-    version=st.sampled_from(["v1", "v1beta"]),
+    version=st.sampled_from(["v1", "v1beta", "v1beta1"]),
     spelling=st.sampled_from(["imageConfig", "responseFormat"]),
+    place=st.sampled_from(["", "publishers/google", "projects/p:1/locations/global/publishers/google"]),
 )
 
 
 @given(dialect=dialects, call=strategies.opens(extras))
 def test_a_call_that_is_written_is_read(dialect, call):
-    said = sayable(call)
+    said = sayable(call, dialect)
     if not said.request.grounding and "tools" in said.request.extra:  # a search among the tools is a search
         said = replace(said, request=said.request.having(grounding=("web",)))
     assert dialect.read_call(over_the_wire(dialect.write_call(call))) == said
@@ -98,16 +122,36 @@ refusals = st.builds(
 )
 
 
+supports = st.builds(
+    lambda text, places, numbers, score: Support(text, places, *numbers, scores=(score,) * len(places)),
+    st.text(max_size=9),
+    st.lists(st.integers(0, 2), min_size=1, max_size=2).map(tuple),
+    st.tuples(*[st.integers(0, 99)] * 3),
+    st.floats(0, 1),
+)
+
+
 @given(
     done=strategies.dones(st.sampled_from(["STOP", "MAX_TOKENS", "OTHER"]), refusals),
     stream=st.booleans(),
+    tier=st.sampled_from(["", "standard", "flex", "provisioned", "unheard"]),
+    support=supports,
+    dialect=dialects,
 )
-def test_an_answer_that_is_written_is_read(done, stream):
+def test_an_answer_that_is_written_is_read(done, stream, tier, support, dialect):
     note = done.grounding
     searches = len(note.web_queries) + len(note.image_queries) if note else 0  # the usage itself does not say
-    done = replace(done, parts=tuple(map(_typed, done.parts)), usage=replace(done.usage, searches=searches))
+    if note and len(note.sources) > max(support.sources):
+        note = replace(note, supports=(support,))
+    done = replace(
+        done,
+        parts=tuple(map(_typed, done.parts)),
+        usage=replace(done.usage, searches=searches),
+        grounding=note,
+        tier=tier,
+    )
     call = ask(len(done.finals) + len(done.shortfall), stream=stream)
-    assert resent(done, call) == done
+    assert resent(done, call, dialect) == done
 
 
 WITHOUT_PICTURE = (
@@ -247,7 +291,7 @@ def test_any_request_is_read_and_can_be_sent_on(body, path, method):
         return
     call = GEMINI.read_call(request)
     if isinstance(call, Open):
-        written = GEMINI.write_call(call)
+        written = dialect_at(path).write_call(call)
         list(pour(written.body))
         assert GEMINI.read_call(replace(over_the_wire(written), path=path)) == call
 

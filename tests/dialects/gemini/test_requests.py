@@ -1,7 +1,5 @@
 """Requests: what real clients send, what we send ourselves, and what is refused in Google's words."""
 
-from dataclasses import replace
-
 import pytest
 
 from cavendish.dialects.gemini import GeminiDialect, read_body, read_count, write_body
@@ -10,7 +8,7 @@ from cavendish.model.fault import Fault, FaultKind
 from cavendish.model.request import Image, ImageRequest, Role, Text, Turn, Use
 from cavendish.wire.message import Spilled, WireRequest
 
-from .cases import GEMINI, MODEL, STORE, asked, cases, load, pictured_turns, request_of
+from .cases import GEMINI, MODEL, STORE, asked, cases, dialect_at, load, pictured_turns, request_of
 
 PATH = "/v1beta/models/m:generateContent"
 PLAIN = {"contents": [{"parts": [{"text": "x"}]}]}
@@ -27,8 +25,11 @@ def test_what_clients_send_is_read(case):
 def test_what_was_read_can_be_sent(case, spelling):
     call = GEMINI.read_call(request_of(case))
     assert isinstance(call, Open)
-    request = GeminiDialect(spelling=spelling).write_call(call)
-    assert GEMINI.read_call(replace(request, path=case["path"])) == call  # Vertex knows further members on its path
+    dialect = dialect_at(case["path"], spelling=spelling)
+    assert not dialect.unsupported(call)
+    request = dialect.write_call(call)
+    assert request.path == case["path"]
+    assert GEMINI.read_call(request) == call
 
 
 def test_all_that_a_request_can_say_is_written_as_google_spells_it():
@@ -114,6 +115,11 @@ def test_what_is_searched_is_said_by_the_request_and_how_by_its_extras():
     ]
     untold = request.having(grounding=())
     assert write_body(untold, "imageConfig")["tools"] == tools
+
+
+def test_a_search_that_says_nothing_is_not_a_second_one():
+    request = ImageRequest.of("kite", MODEL, grounding=("image",), extra={"tools": [{"googleSearch": {}}]})
+    assert write_body(request, "imageConfig")["tools"] == [{"googleSearch": {"searchTypes": {"imageSearch": {}}}}]
 
 
 def test_two_searches_are_one():

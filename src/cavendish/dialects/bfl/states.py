@@ -6,7 +6,7 @@ was withheld by moderation is not charged; of one that failed nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -37,6 +37,7 @@ _STATE_OF: Final[Mapping[FaultKind, str]] = {
     FaultKind.JOB_FAILED: "Error",
     FaultKind.JOB_EXPIRED: "Task not found",
 }
+_REASONS: Final = ("Moderation Reasons", "message")
 CREDITS_PER_USD: Final = 100
 _COST: Final = "cost"
 
@@ -77,11 +78,15 @@ def _read_end(end: Fault, body: Any, status: int) -> Fault:
 
 
 def _words(details: Any) -> tuple[str, ...]:
-    """The reasons that details name, whatever they are filed under."""
-    flat: list[Any] = []
-    for entry in cast("dict[str, Any]", details).values() if isinstance(details, dict) else ():
-        flat += entries_of(entry) or (entry,)
-    return tuple(word for word in map(text_of, flat) if word)
+    """The reasons that details name: under the names that are known, else whatever they are filed under."""
+    filed = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
+    known = [filed[name] for name in _REASONS if name in filed]
+    return _flat(known) or _flat(filed.values())
+
+
+def _flat(entries: Iterable[Any]) -> tuple[str, ...]:
+    words = [word for entry in entries for word in map(text_of, entries_of(entry) or (entry,))]
+    return tuple(filter(None, words))
 
 
 def usage_of(ticket: Ticket) -> Usage:

@@ -18,19 +18,17 @@ from ...model.fault import Fault, FaultKind, Scope
 from ...model.request import Grounding, ImageRequest, Modality, Part, Role, Text, Turn
 from ...wire.message import Spilled, WireRequest
 from ...wire.reading import entries_of, flag, integer, mapping, number, text, text_of
+from .asking import OUTPUT_TYPES, PARTS, part_place
+from .formats import plain_word
 from .parts import read_part, read_signature
-from .schema import DEVELOPER, PART_PAYLOADS, VERTEX, Shape, Unreadable, canonical
+from .schema import DEVELOPER, PART_DETAILS, PART_PAYLOADS, VERTEX, Shape, Unreadable, canonical
 
 _PATH: Final = re.compile(
-    r"(?:https?://[^/?#]+)?(?:/v1(?:alpha|beta\d?)?)?/(?P<place>(?:[^:?#]{1,400}/)?)models/"
+    r"(?:https?://[^/?#]+)?(?:/v1(?:alpha|beta\d?)?)?/(?P<place>(?:projects/[^/?#]{1,200}/)?(?:[^:?#]{1,400}/)?)models/"
     r"(?P<model>[^:/?#]{1,400}):(?P<method>\w{1,40})"
 )
 _METHODS: Final = {"generateContent": False, "streamGenerateContent": True}
 
-_RATIO_WORDS: Final = {
-    "ONE": 1, "TWO": 2, "THREE": 3, "FOUR": 4, "FIVE": 5, "EIGHT": 8, "NINE": 9, "SIXTEEN": 16, "TWENTY_ONE": 21,
-}  # fmt: skip
-_SIZE_WORDS: Final = {"FIVE_TWELVE": "512", "ONE_K": "1K", "TWO_K": "2K", "FOUR_K": "4K"}
 _SEARCHES: Final[tuple[Grounding, ...]] = ("web", "image")
 _SAID_HERE: Final = ("contents", "model", "systemInstruction", "generationConfig", "tools")
 _SAID_IN_GENERATION: Final = (
@@ -75,10 +73,11 @@ def _read(body: Mapping[str, Any], model: str) -> ImageRequest:
     generation = mapping(body, "generationConfig")
     thinking = mapping(generation, "thinkingConfig")
     level = text(thinking, "thinkingLevel").strip().lower()
-    extra = _extra(body, generation)
+    turns, details = _turns(body.get("contents"))
+    extra = {**_extra(body, generation), **({PARTS: details} if details else {})}
     _check_passed_on(extra)
     return ImageRequest(
-        turns=tuple(_turn(content, i) for i, content in enumerate(entries_of(body.get("contents")))),
+        turns=turns,
         model=model.removeprefix("models/"),
         n=max(integer(generation, "candidateCount") or 1, 1),
         size=_image_word(generation, "imageSize"),
@@ -90,6 +89,7 @@ def _read(body: Mapping[str, Any], model: str) -> ImageRequest:
         grounding=_grounding(body),
         seed=integer(generation, "seed"),
         temperature=number(generation, "temperature"),
+        output_format=_FORMATS.get(_output_type(generation)),
         extra=extra,
     )
 
@@ -97,17 +97,39 @@ def _read(body: Mapping[str, Any], model: str) -> ImageRequest:
 # --- turns -----------------------------------------------------------------------------------------------------------
 
 
-def _turn(content: Any, index: int) -> Turn:
+def _turns(contents: Any) -> tuple[tuple[Turn, ...], dict[str, Any]]:
+    """The turns, and what their parts say beside their words and pictures."""
+    turns: list[Turn] = []
+    details: dict[str, Any] = {}
+    for i, content in enumerate(entries_of(contents)):
+        turns.append(_turn(content, i, details))
+    return tuple(turns), details
+
+
+def _turn(content: Any, index: int, details: dict[str, Any]) -> Turn:
     role = text(content, "role").strip().lower() or Role.USER.value
     if role not in {Role.USER, Role.MODEL}:
         raise Unreadable("Please use a valid role: user, model.")
     values = entries_of(mapping({"of": content}, "of").get("parts"))
-    parts = (_part(value, f"contents[{index}].parts[{i}]") for i, value in enumerate(values))
-    return Turn(Role(role), tuple(part for part in parts if part is not None))
+    parts: list[Part] = []
+    for i, value in enumerate(values):
+        if part := _part(value, f"contents[{index}].parts[{i}]"):
+            if further := _details(value):
+                details[part_place(index, len(parts))] = further
+            parts.append(part)
+    return Turn(Role(role), tuple(parts))
+
+
+def _details(value: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: value[name] for name in value if name in PART_DETAILS}
+    for name in ("inlineData", "fileData"):
+        if shown := text(mapping(value, name), "displayName"):
+            found[name] = {"displayName": shown}
+    return found
 
 
 def _part(value: Any, place: str) -> Part | None:
-    said = {name for name in value if name not in {"thought", "thoughtSignature"}}
+    said = {name for name in value if name not in {"thought", "thoughtSignature", *PART_DETAILS}}
     if further := sorted(said - PART_PAYLOADS):
         raise Unreadable(f"{further[0]} at '{place}' is not supported for image models.")
     if len(said) > 1:
@@ -152,21 +174,8 @@ def _formats(generation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _image_word(generation: Mapping[str, Any], name: str) -> str | None:
-    words = (_plain_word(text(image, name)) for image in _formats(generation))
+    words = (plain_word(text(image, name)) for image in _formats(generation))
     return next((word for word in words if word), None)
-
-
-def _plain_word(word: str) -> str:
-    """``ASPECT_RATIO_SIXTEEN_BY_NINE`` as ``16:9``, ``IMAGE_SIZE_ONE_K`` as ``1K``; all else as it stands."""
-    prefix, _, rest = word.partition("_SIZE_")
-    if prefix == "IMAGE" and rest:
-        return "" if rest == "UNSPECIFIED" else _SIZE_WORDS.get(rest, word)
-    if not word.startswith("ASPECT_RATIO_"):
-        return word
-    width, _, height = word.removeprefix("ASPECT_RATIO_").partition("_BY_")
-    if width in _RATIO_WORDS and height in _RATIO_WORDS:
-        return f"{_RATIO_WORDS[width]}:{_RATIO_WORDS[height]}"
-    return "" if width == "UNSPECIFIED" else word
 
 
 def _modalities(generation: Mapping[str, Any]) -> tuple[Modality, ...] | None:
@@ -214,18 +223,33 @@ def _check_passed_on(extra: Mapping[str, Any]) -> None:
             raise Unreadable("Invalid JSON payload received. A number is not finite.")
 
 
+_FORMATS: Final = {media_type: word for word, media_type in OUTPUT_TYPES.items()}
+
+
+def _output_type(generation: Mapping[str, Any]) -> str:
+    return text(mapping(mapping(generation, "imageConfig"), "imageOutputOptions"), "mimeType")
+
+
 _NOTHING: Final[tuple[Any, ...]] = (None, [], {})
 
 
 def _rest(name: str, value: Any) -> dict[str, Any]:
     """What a member of generationConfig says beside the words that are read here."""
     if name != "responseFormat":
-        return {key: entry for key, entry in _object(value).items() if key not in _READ[name]}
+        rest = {key: entry for key, entry in _object(value).items() if key not in _READ[name]}
+        return _without_format(rest) if "imageOutputOptions" in rest else rest
     merged: dict[str, Any] = {}
     for entry in entries_of(value) or (value,):
         merged |= _object(entry)
     image = _rest("imageConfig", merged.pop("image", None))
     return {**merged, "image": image} if image else merged
+
+
+def _without_format(image: dict[str, Any]) -> dict[str, Any]:
+    """What ``imageConfig`` says beside the type of file that ``output_format`` has a word for."""
+    told = image.pop("imageOutputOptions")
+    further = {name: value for name, value in _object(told).items() if name != "mimeType" or value not in _FORMATS}
+    return {**image, **({"imageOutputOptions": further} if further else {})}
 
 
 _READ: Final = {

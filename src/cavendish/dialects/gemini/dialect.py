@@ -14,13 +14,16 @@ from .asked import read_request
 from .asking import Spelling, Version, left_out, write_open
 from .refusals import is_refusal
 from .reply import read_answer, write_done, write_refused
+from .schema import DEVELOPER, VERTEX, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class GeminiDialect:
     """Google's wire format.
 
-    ``version`` is the prefix of the path; both are read. ``spelling`` says whether size and ratio are sent as
+    ``version`` is the prefix of the path; all are read. ``place`` is what stands before ``/models`` at Vertex AI
+    (``projects/P/locations/L/publishers/google``, or the last part alone with an express key); with it, what is said
+    is what Vertex AI knows. ``spelling`` says whether size and ratio are sent as
     ``imageConfig`` or as its newer form ``responseFormat``; both are read. There are no stored jobs, so a ``Poll`` or
     ``Cancel`` cannot be written (``ValueError``), and is never read.
 
@@ -31,6 +34,7 @@ class GeminiDialect:
 
     version: Version = "v1beta"
     spelling: Spelling = "imageConfig"
+    place: str = ""
 
     @property
     def name(self) -> str:
@@ -41,7 +45,8 @@ class GeminiDialect:
         """The call as it goes over the wire. Raises ``ValueError`` for a ``Poll`` or ``Cancel``."""
         match call:
             case Open():
-                return write_open(call, self.version, self.spelling)
+                root = f"/{self.version}/{self.place}" if self.place else f"/{self.version}"
+                return write_open(call, root, self.spelling, self._shape)
             case Fetch(url):
                 return WireRequest("GET", url)
             case _:
@@ -49,7 +54,11 @@ class GeminiDialect:
 
     def unsupported(self, call: Call) -> tuple[Notice, ...]:
         """What this format has no way to say: quality, output format, the use of a reference, others' extras."""
-        return left_out(call.request) if isinstance(call, Open) else ()
+        return left_out(call.request, self._shape) if isinstance(call, Open) else ()
+
+    @property
+    def _shape(self) -> Shape:
+        return VERTEX if self.place else DEVELOPER
 
     def read_reply(self, response: WireResponse, call: Call) -> Done | Fault:
         """What the answer means. Never raises."""
@@ -64,13 +73,15 @@ class GeminiDialect:
 
         A stream that fails at once is answered with the plain error.
         """
-        stream = isinstance(call, Open) and call.stream
+        stream, vertex = isinstance(call, Open) and call.stream, bool(self.place)
         match reply:
             case Done():
-                return write_fetched(reply) if isinstance(call, Fetch) else write_done(reply, stream=stream)
+                return (
+                    write_fetched(reply) if isinstance(call, Fetch) else write_done(reply, stream=stream, vertex=vertex)
+                )
             case Fault():
                 if is_refusal(reply) and not isinstance(call, Fetch):
-                    return write_refused(reply, stream=stream)
+                    return write_refused(reply, stream=stream, vertex=vertex)
                 return write_error(reply, call.request.model if isinstance(call, Open) else "")
             case Later():
                 message = "the job goes on, but this API cannot be asked for it again"

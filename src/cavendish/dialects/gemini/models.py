@@ -1,6 +1,7 @@
 """ListModels, GetModel and countTokens, both ways: what an endpoint says it serves.
 
-Members as in a recording of ListModels of 2026-08. Relays that answer with OpenAI's list are read, too.
+Members as in a recording of ListModels of 2026-08. Vertex AI's list of its publisher's models, and relays that
+answer with OpenAI's, are read, too.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ class ModelEntry:
 
 def read_models(body: Any) -> tuple[tuple[ModelEntry, ...], str]:
     """The models of one page, and the token of the next (empty: there is none). Never raises."""
-    listed = items(body, "models") or items(body, "data")
+    listed = items(body, "models") or items(body, "publisherModels") or items(body, "data")
     models = tuple(model for entry in listed if (model := read_model(entry)))
     return models, text(body, "nextPageToken")
 
 
 def read_model(entry: Any) -> ModelEntry | None:
     """One model, ``None`` when it has no name."""
-    name = (text(entry, "name") or text(entry, "id")).removeprefix("models/")
+    name = (text(entry, "name") or text(entry, "id")).removeprefix("publishers/google/").removeprefix("models/")
     if not name:
         return None
     return ModelEntry(

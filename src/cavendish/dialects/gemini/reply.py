@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from ...model.call import Call, Done, Open
 from ...model.fault import Charged, Fault, FaultKind
@@ -21,7 +21,7 @@ from .grounding import write_grounding
 from .parts import write_part
 from .refusals import DELIVERED, FINISH_KINDS, WITHHELD, read_block, read_refusal, write_block, write_refusal
 from .stream import Candidate, Gathered, chunks_of, events_of, gather
-from .usage import read_usage, write_usage
+from .usage import read_tier, read_usage, write_usage
 
 
 def read_answer(response: WireResponse, call: Call) -> Done | Fault:
@@ -85,6 +85,7 @@ def _done(answer: Gathered, wanted: int) -> Done | None:
         response_id=answer.response_id,
         grounding=answer.grounding,
         shortfall=tuple(read_refusal(c.finish, c.message, c.parts) for c in refused[: wanted - len(finals)]),
+        tier=read_tier(answer.usage),
     )
 
 
@@ -122,21 +123,24 @@ def _without_picture(response: WireResponse, answer: Gathered, call: Call) -> Fa
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def write_done(done: Done, *, stream: bool) -> WireResponse:
+def write_done(done: Done, *, stream: bool, vertex: bool = False) -> WireResponse:
     """An answer with pictures: one candidate for each, and one for each that is missing."""
-    said = _Said(_trailer(done.usage, done.answered_by, done.response_id, with_picture=True))
+    usage = write_usage(done.usage, with_picture=True, tier=done.tier, vertex=vertex)
+    said = _Said(_trailer(usage, done.answered_by, done.response_id))
     for parts in _candidates(done):
         said.add(parts, {"finishReason": done.finish if done.finish in DELIVERED else "STOP"})
     if done.grounding:
         said.endings[0]["groundingMetadata"] = write_grounding(done.grounding)
     for fault in done.shortfall:
         said.add((), write_refusal(fault))
+    if vertex and len(said.endings) == 1:
+        del said.endings[0]["index"]
     return said.as_stream() if stream else said.as_one()
 
 
-def write_refused(fault: Fault, *, stream: bool) -> WireResponse:
+def write_refused(fault: Fault, *, stream: bool, vertex: bool = False) -> WireResponse:
     """An answer without a picture, as Google words it: status 200."""
-    trailer = _trailer(fault.usage, "", "", with_picture=False)
+    trailer = _trailer(write_usage(fault.usage, with_picture=False, vertex=vertex))
     if fault.kind is FaultKind.PROMPT_BLOCKED:
         body = {"promptFeedback": write_block(fault), **trailer}
     else:
@@ -144,12 +148,12 @@ def write_refused(fault: Fault, *, stream: bool) -> WireResponse:
     return WireResponse(200, body=[body] if stream else body, stream=stream)
 
 
-def _trailer(usage: Usage, model: str, response_id: str, *, with_picture: bool) -> dict[str, Any]:
-    written = {
-        "usageMetadata": write_usage(usage, with_picture=with_picture),
-        "modelVersion": model,
-        "responseId": response_id,
-    }
+NOTHING_COUNTED: Final = {"promptTokenCount": 0, "candidatesTokenCount": 0, "totalTokenCount": 0}
+"""Where the upstream told no usage: clients were seen that fail without any."""
+
+
+def _trailer(usage: dict[str, Any], model: str = "", response_id: str = "") -> dict[str, Any]:
+    written = {"usageMetadata": usage or NOTHING_COUNTED, "modelVersion": model, "responseId": response_id}
     return {name: value for name, value in written.items() if value}
 
 

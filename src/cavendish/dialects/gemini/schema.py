@@ -6,7 +6,7 @@ name is an error. Names from the types and converters of google-genai 3.4.0 (202
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -52,6 +52,9 @@ def _also(shape: Shape, **members: Shape) -> Shape:
 _BLOB = _message(mimeType=_STRING, data=_STRING)
 _FILE = _message(mimeType=_STRING, fileUri=_STRING)
 PART_PAYLOADS: Final = frozenset({"text", "inlineData", "fileData"})
+PART_DETAILS: Final = frozenset({"videoMetadata", "mediaResolution", "partMetadata"})
+"""What may stand beside a payload, and is passed on as it came."""
+
 _PART = _message(
     "functionCall functionResponse executableCode codeExecutionResult toolCall toolResponse videoMetadata partMetadata"
     " mediaResolution mediaProcessing audioTranscription speechMetadata documentMetadata spreadsheetMetadata"
@@ -84,10 +87,9 @@ _GENERATION = _message(
     imageConfig=_IMAGE_CONFIG,
     responseFormat=_list_of(_message("text audio video", image=_IMAGE_FORMAT), single_too=True),
 )
-_SEARCH = _message("timeRangeFilter", searchTypes=_message("webSearch imageSearch"))
-_TOOL = _message(
-    "functionDeclarations codeExecution urlContext googleMaps googleSearchRetrieval fileSearch computerUse mcpServers",
-    googleSearch=_SEARCH,
+_SEARCH = _message(searchTypes=_message("webSearch imageSearch"))
+_TOOLS = (
+    "functionDeclarations codeExecution urlContext googleMaps googleSearchRetrieval fileSearch computerUse mcpServers"
 )
 _SAFETY = _message("category threshold")
 _TOOL_CONFIG = _message(
@@ -101,24 +103,31 @@ _REQUEST = {
     "systemInstruction": _message(role=_STRING, parts=_list_of(_PART)),
     "generationConfig": _GENERATION,
     "safetySettings": _list_of(_SAFETY),
-    "tools": _list_of(_TOOL),
     "toolConfig": _TOOL_CONFIG,
     "cachedContent": _STRING,
     "labels": ANY,
     "serviceTier": ANY,
-    "store": _BOOL,
     "continuationToken": _STRING,
 }
-DEVELOPER: Final = Shape("message", _REQUEST)
+_DEVELOPER_SEARCH = _also(_SEARCH, timeRangeFilter=ANY)
+DEVELOPER: Final = Shape(
+    "message",
+    {
+        **_REQUEST,
+        "tools": _list_of(_message(_TOOLS, googleSearch=_DEVELOPER_SEARCH)),
+        "store": _BOOL,
+    },
+)
 """A request to the Gemini Developer API."""
 
 
 def _vertex() -> Shape:
-    """Vertex AI knows further members."""
+    """Vertex AI knows further members, and lacks some of the Developer API's."""
     file = _also(_FILE, displayName=_STRING)
     part = _also(_PART, inlineData=_also(_BLOB, displayName=_STRING), fileData=file)
     content = _message(role=_STRING, parts=_list_of(part))
-    image = _also(_IMAGE_CONFIG, personGeneration=ANY, prominentPeople=ANY, imageOutputOptions=ANY)
+    output = _message(mimeType=_STRING, compressionQuality=_INT)
+    image = _also(_IMAGE_CONFIG, personGeneration=_STRING, prominentPeople=_STRING, imageOutputOptions=output)
     generation = _also(
         _GENERATION,
         imageConfig=image,
@@ -137,7 +146,7 @@ def _vertex() -> Shape:
             "systemInstruction": content,
             "generationConfig": generation,
             "safetySettings": _list_of(_also(_SAFETY, method=ANY)),
-            "tools": _list_of(_also(_TOOL, googleSearch=search, **further)),
+            "tools": _list_of(_also(_message(_TOOLS, googleSearch=search), **further)),
             "modelArmorConfig": ANY,
             "outputConfig": ANY,
         },
@@ -146,6 +155,47 @@ def _vertex() -> Shape:
 
 VERTEX: Final = _vertex()
 """A request to Vertex AI."""
+
+
+def part_of(shape: Shape) -> Shape:
+    """The shape of one part of a request."""
+    return _one_of(shape.members["contents"].members["parts"])
+
+
+def other_than(shape: Shape) -> Shape:
+    """The other kind of request."""
+    return DEVELOPER if shape is VERTEX else VERTEX
+
+
+def foreign(value: Any, mine: Shape, other: Shape, path: str = "") -> Iterator[str]:
+    """The places of members that only the other kind of request knows. Never deeper than the shapes are."""
+    if isinstance(value, list) and mine.repeated:
+        for entry in cast("list[Any]", value):
+            yield from foreign(entry, _one_of(mine), _one_of(other), path)
+    elif isinstance(value, Mapping):
+        for name, entry in cast("Mapping[str, Any]", value).items():
+            place = f"{path}.{name}" if path else name
+            if name in mine.members:
+                yield from foreign(entry, mine.members[name], other.members.get(name, ANY), place)
+            elif name in other.members:
+                yield place
+
+
+def native(value: Any, mine: Shape, other: Shape) -> Any:
+    """The value without those members. Names that neither knows stay: they may be new."""
+    if isinstance(value, list) and mine.repeated:
+        return [native(entry, _one_of(mine), _one_of(other)) for entry in cast("list[Any]", value)]
+    if not isinstance(value, Mapping):
+        return cast("Any", value)
+    return {
+        name: native(entry, mine.members.get(name, ANY), other.members.get(name, ANY))
+        for name, entry in cast("Mapping[str, Any]", value).items()
+        if name in mine.members or name not in other.members
+    }
+
+
+def _one_of(shape: Shape) -> Shape:
+    return Shape(shape.kind, shape.members)
 
 
 class Unreadable(ValueError):

@@ -7,7 +7,8 @@ once. A text-only answer has no details.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ...model.call import GroundingNote
 from ...model.usage import Usage
@@ -51,8 +52,29 @@ def _of_modality(details: tuple[Any, ...], modality: str) -> int:
     return sum(count(entry, "tokenCount") for entry in details if text(entry, "modality").upper() == modality)
 
 
-def write_usage(usage: Usage, *, with_picture: bool) -> dict[str, Any]:
-    """The usage as the Developer API words it; counts that are zero are left out, as Google does."""
+TRAFFIC: Final[Mapping[str, str]] = {
+    "ON_DEMAND": "standard",
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_OFFPEAK": "offpeak",
+    "PROVISIONED_THROUGHPUT": "provisioned",
+}
+"""What Vertex AI calls ``trafficType``, in the words of the Developer API's ``serviceTier`` where it has one."""
+
+_TRAFFIC_OF: Final = {tier: traffic for traffic, tier in TRAFFIC.items()}
+
+
+def read_tier(metadata: Any) -> str:
+    """The class of service that was given."""
+    traffic = text(metadata, "trafficType")
+    return text(metadata, "serviceTier").lower() or TRAFFIC.get(traffic, traffic)
+
+
+def write_usage(usage: Usage, *, with_picture: bool, tier: str = "", vertex: bool = False) -> dict[str, Any]:
+    """The usage as Google words it; counts that are zero are left out, as Google does.
+
+    Vertex AI lists words beside pictures in the details, and has another word for the tier.
+    """
     output = usage.output_image_tokens + usage.output_text_tokens
     written: dict[str, Any] = {
         "promptTokenCount": usage.input_tokens,
@@ -63,12 +85,15 @@ def write_usage(usage: Usage, *, with_picture: bool) -> dict[str, Any]:
         "promptTokensDetails": _details(
             TEXT=usage.input_tokens - usage.input_image_tokens, IMAGE=usage.input_image_tokens
         ),
-        "candidatesTokensDetails": _output_details(usage, with_picture=with_picture),
+        "candidatesTokensDetails": _output_details(usage, with_picture=with_picture, vertex=vertex),
+        **({"trafficType": _TRAFFIC_OF.get(tier, tier)} if vertex else {"serviceTier": tier}),
     }
     return {name: value for name, value in written.items() if value}
 
 
-def _output_details(usage: Usage, *, with_picture: bool) -> list[dict[str, Any]]:
+def _output_details(usage: Usage, *, with_picture: bool, vertex: bool) -> list[dict[str, Any]]:
+    if usage.output_image_tokens and vertex:
+        return _details(TEXT=usage.output_text_tokens, IMAGE=usage.output_image_tokens)
     if usage.output_image_tokens:
         return _details(IMAGE=usage.output_image_tokens)
     # Without details a picture would be taken to account for all of it.
