@@ -7,10 +7,12 @@ from cavendish.errors import ConfigError
 from cavendish.model.fault import FaultKind
 from cavendish.sim.faults import Mishap
 from cavendish.sim.profile import load_profile, names, read_profile
+from cavendish.sim.systems import SYSTEMS
 
 
 def test_all_that_come_along_can_be_read():
-    assert set(names()) == {"apiyi", "demo", "fast", "google-tier1", "google-tier2", "google-tier3"}
+    stages = {"demo", "fast", "google-tier1", "google-tier2", "google-tier3"}
+    assert set(names()) == stages | {system.endpoint for system in SYSTEMS}
     for name in names():
         assert load_profile(name).name == name
 

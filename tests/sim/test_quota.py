@@ -110,14 +110,14 @@ def test_every_broken_limit_is_named_longest_wait_first():
     quota = KeyQuota(plan, None, ZoneInfo(PACIFIC))
     wall = datetime(2026, 11, 20, 7, 30, tzinfo=UTC).timestamp()
     quota.take(Load(), 0.0, wall)
-    assert quota.breaches(Load(), 10.0, wall + 10) == (Breach("day", 1, 1790.0), Breach("requests", 1, 50.0))
+    assert quota.breaches(Load(), 10.0, wall + 10) == (Breach("day", 1, 1790.0, 1), Breach("requests", 1, 50.0, 1))
     assert quota.state(10.0, wall + 10) == {"requests": (1, 1), "images": (1, 5), "day": (1, 1)}
 
 
 def test_tokens_count():
     quota = KeyQuota(QuotaPlan(tokens_per_minute=1000), None, ZoneInfo(PACIFIC))
     quota.take(Load(tokens=900), 0.0, 0.0)
-    assert quota.breaches(Load(tokens=200), 1.0, 1.0) == (Breach("tokens", 1000, 59.0),)
+    assert quota.breaches(Load(tokens=200), 1.0, 1.0) == (Breach("tokens", 1000, 59.0, 900),)
 
 
 def test_models_of_a_key_count_apart_but_spend_together():

@@ -101,7 +101,11 @@ async def test_keys_that_do_not_work(server, key, status, words):
 
 
 async def test_what_is_not_served_is_a_404_in_googles_shape(http):
-    for method, path in (("GET", "/v2/models"), ("POST", f"/v1/models/{MODEL}:predict"), ("GET", "/v1/models/nothing")):
+    for method, path in (
+        ("GET", "/v2/models"),
+        ("POST", f"/v1/models/{MODEL}:embedContent"),
+        ("GET", "/v1/models/nothing"),
+    ):
         async with http.request(method, path) as reply:
             assert reply.status == 404
             assert (await reply.json())["error"]["status"] == "NOT_FOUND"

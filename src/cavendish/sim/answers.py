@@ -7,27 +7,35 @@ Token counts follow what was measured at Google and at resellers in 2026: a pict
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from ..catalog.cards import PriceCard
 from ..model.blob import Blob
 from ..model.call import Done, GroundingNote, Source
-from ..model.fault import Charged, Fault
+from ..model.fault import Charged, Fault, FaultKind
 from ..model.request import Image, ImageRequest, Part, Text
 from ..model.usage import Usage
+from .books import listed_price
 from .checks import signs
 from .dice import SeededDice
-from .draw import Sketch
+from .draw import Sketch, media_type_of
 from .faults import REFUSALS, Mishap, Wish
 from .menu import Entry
+from .profile import Counted, Quirks
 
 CHARS_PER_TOKEN = 4
 INPUT_IMAGE_TOKENS = 1120
 """Of a reference picture; sources differ between 258 and 1120."""
 GIGANTIC_BYTES = 96 << 20
+TOKENS_PER_PRICE = 1_000_000
+"""Prices of tokens are by the million."""
 SIGNATURE_BYTES = 96
 BIG_SIGNATURE_BYTES = 1 << 20
+
+_UNTOLD = frozenset({Mishap.SHORT})
+"""Mishaps that leave a picture out of the answer without a word."""
 
 
 class Shelf(Protocol):
@@ -49,10 +57,22 @@ class Shelf(Protocol):
         """The picture behind such an address."""
         ...
 
+    def made(self) -> tuple[str, ...]:
+        """References of all that was put here since this was last asked."""
+        ...
+
+    def drop(self, refs: Iterable[str]) -> None:
+        """Forget them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call that the model works on. ``sketch`` is the picture that it would draw without a mishap."""
+    """One call that the model works on. ``sketch`` is the picture that it would draw without a mishap.
+
+    Of several pictures it is the first. ``by_address``: pictures are given as addresses. ``previews`` is how many
+    drafts of each picture are wanted on the way.
+    """
 
     number: int
     request: ImageRequest
@@ -60,39 +80,88 @@ class Job:
     wish: Wish
     dice: SeededDice
     sketch: Sketch
+    quirks: Quirks = field(default_factory=Quirks)
+    price: PriceCard | None = None
+    by_address: bool = False
+    previews: int = 0
+
+    def at(self, place: int) -> Job:
+        """The job of one of several pictures."""
+        return replace(self, sketch=replace(self.sketch, seed=self.sketch.seed + place)) if place else self
 
 
-def answer(job: Job, mishap: Mishap | None, shelf: Shelf) -> Done | Fault:
-    """What the model says."""
-    if mishap and mishap in REFUSALS:
-        return _refuse(job, mishap)
+def answer(job: Job, mishaps: Sequence[Mishap | None], shelf: Shelf) -> Done | Fault:
+    """What the model says: a mishap, or none, for each picture that was asked for."""
     if job.request.modalities == ("TEXT",):
         return _refuse(job, Mishap.TEXT_ONLY)
-    shape = _SHAPES.get(mishap, _plain) if mishap else _plain
-    parts, pictures = shape(job, shelf)
-    finals = tuple(i for i, part in enumerate(parts) if isinstance(part, Image) and not part.thought)[-1:]
+    drawn = [_drawn(job.at(place), mishap, shelf) for place, mishap in enumerate(mishaps) if mishap not in _UNTOLD]
+    refused = tuple(one for one in drawn if isinstance(one, Fault))
+    shapes = [one for one in drawn if not isinstance(one, Fault)]
+    if refused and job.quirks.black_pictures and refused[0].kind is FaultKind.IMAGE_SAFETY and not shapes:
+        return Done(parts=(), finals=(), shortfall=refused)
+    if not shapes or (refused and job.quirks.whole_or_none):
+        return refused[0] if refused else _refuse(job, Mishap.NO_IMAGE)
+    parts: list[Part] = []
+    finals: list[int] = []
+    for said, _ in shapes:
+        own = [i for i, part in enumerate(said) if isinstance(part, Image) and not part.thought][-1:]
+        finals += [len(parts) + i for i in own]
+        parts += said
     return Done(
-        parts=parts,
-        finals=finals,
-        usage=usage_of(job, pictures),
-        finish="STOP",
+        parts=tuple(parts),
+        finals=tuple(finals),
+        usage=usage_of(job, sum(pictures for _, pictures in shapes)),
+        finish="STOP" if job.quirks.signatures else "stop",
         answered_by=job.entry.id,
         response_id=f"sim-{job.number}",
         grounding=_grounding(job.request),
+        shortfall=refused if job.quirks.says_why else (),
     )
+
+
+def _drawn(job: Job, mishap: Mishap | None, shelf: Shelf) -> _Shape | Fault:
+    """One picture with what comes with it, or why there is none."""
+    if mishap and mishap in REFUSALS:
+        return _refuse(job, mishap)
+    shape = _SHAPES.get(mishap, _plain) if mishap else _plain
+    return (_plain if shape in _SPOKEN and not job.quirks.speaks else shape)(job, shelf)
 
 
 def usage_of(job: Job, pictures: int) -> Usage:
     """What the call used, for an answer of so many pictures."""
-    request, card = job.request, job.entry.card
+    request = job.request
     thinks = signs(job.entry)
     return Usage(
         input_tokens=input_tokens(request),
         input_image_tokens=INPUT_IMAGE_TOKENS * sum(_is_image(part) for turn in request.turns for part in turn.parts),
-        output_image_tokens=card.sizes[job.entry.size_word(request)].output_tokens * pictures,
+        output_image_tokens=_picture_tokens(job) * pictures,
         output_text_tokens=job.dice.between(90, 630) if thinks else 0,
         thought_tokens=_thought_tokens(job),
+        images=pictures,
         searches=len(request.grounding),
+    )
+
+
+def _picture_tokens(job: Job) -> int:
+    """Of one picture: by the model's card, else as many as its list price comes to."""
+    word = job.entry.size_word(job.request)
+    known = job.entry.card.sizes.get(word)
+    if known and known.output_tokens:
+        return known.output_tokens
+    listed = listed_price(job.price, word, job.request.quality)
+    if not (job.price and job.price.output_image and listed):
+        return 0
+    return listed * TOKENS_PER_PRICE // job.price.output_image
+
+
+def told_usage(usage: Usage, counts: Sequence[Counted], billed_nusd: int) -> Usage:
+    """As much of what was used as the system says."""
+    if "tokens" not in counts:
+        usage = Usage(images=usage.images)
+    return replace(
+        usage,
+        images=usage.images if "images" in counts else 0,
+        cost_nusd=billed_nusd if "cost" in counts else None,
     )
 
 
@@ -121,11 +190,13 @@ def _thought_tokens(job: Job) -> int:
 
 def _refuse(job: Job, mishap: Mishap) -> Fault:
     refusal = REFUSALS[mishap]
+    known = job.quirks.refuses_as
+    kind = refusal.kind if not known or refusal.kind in known else known[0]
     says = "I can describe that picture for you, but I have not drawn it." if mishap is Mishap.TEXT_ONLY else ""
     blocked = mishap in {Mishap.PROMPT_BLOCKED, Mishap.PROMPT_PROHIBITED}
     thoughts = 0 if blocked or not signs(job.entry) else _thought_tokens(job) or job.dice.between(90, 300)
     return Fault(
-        refusal.kind,
+        kind,
         refusal.message,
         charged=Charged.UNKNOWN,
         reason=refusal.reason,
@@ -142,13 +213,15 @@ def _refuse(job: Job, mishap: Mishap) -> Fault:
 # --- shapes of a good answer -----------------------------------------------------------------------------------------
 
 _Shape = tuple[tuple[Part, ...], int]
+"""The parts of an answer, of which the last picture is the final one, and how many pictures were drawn for it."""
 
 
 def _plain(job: Job, shelf: Shelf) -> _Shape:
     words = _thoughts(job) if job.request.include_thoughts else ()
-    if job.request.modalities != ("IMAGE",) and job.dice.uniform() < 0.5:
+    if job.quirks.speaks and job.request.modalities != ("IMAGE",) and job.dice.uniform() < 0.5:
         words = (*words, Text("Here is the picture.", signature=_signature(job)))
-    return (*words, _picture(job, shelf)), 1
+    previews = tuple(_picture(job, shelf, label=f"preview {i + 1}") for i in range(job.previews))
+    return (*words, *previews, _picture(job, shelf)), 1
 
 
 def _thought_parts(job: Job, shelf: Shelf) -> _Shape:
@@ -185,10 +258,12 @@ def _wrong_type(job: Job, shelf: Shelf) -> _Shape:
 
 def _gigantic(job: Job, shelf: Shelf) -> _Shape:
     sketch = replace(job.sketch, least_bytes=max(job.sketch.least_bytes, job.wish.least_bytes or GIGANTIC_BYTES))
-    return (_image_of(job, shelf.picture(sketch)),), 1
+    return (_image_of(job, sketch, shelf),), 1
 
 
 def _url(job: Job, shelf: Shelf) -> _Shape:
+    if not job.quirks.speaks:
+        return (_image_of(replace(job, by_address=True), job.sketch, shelf),), 1
     return (Text(f"Your picture: {shelf.url(job.sketch)}"),), 1
 
 
@@ -202,22 +277,29 @@ _SHAPES: dict[Mishap, Callable[[Job, Shelf], _Shape]] = {
     Mishap.URL: _url,
 }
 
+_SPOKEN = frozenset({_drafts, _thought_parts, _big_signature})
+"""Shapes of models that think and speak."""
+
 
 def _picture(job: Job, shelf: Shelf, label: str = "") -> Image:
     sketch = replace(job.sketch, label=f"{job.sketch.label} {label}") if label else job.sketch
-    return _image_of(job, shelf.picture(sketch))
+    return _image_of(job, sketch, shelf)
 
 
-def _image_of(job: Job, blob: Blob) -> Image:
+def _image_of(job: Job, sketch: Sketch, shelf: Shelf) -> Image:
+    if job.by_address:
+        return Image(uri=shelf.url(sketch), media_type=media_type_of(sketch))
+    blob = shelf.picture(sketch)
     return Image(blob=blob, media_type=blob.media_type, signature=_signature(job))
 
 
 def _thoughts(job: Job) -> tuple[Part, ...]:
-    return (Text(f"Planning the picture: {job.request.prompt[:80]}", thought=True),) if signs(job.entry) else ()
+    speaks = job.quirks.speaks and signs(job.entry)
+    return (Text(f"Planning the picture: {job.request.prompt[:80]}", thought=True),) if speaks else ()
 
 
 def _signature(job: Job) -> str | None:
-    if not signs(job.entry):
+    if not (job.quirks.signatures and signs(job.entry)):
         return None
     seedling = f"simulated signature of answer {job.number} "
     return base64.b64encode(seedling.ljust(SIGNATURE_BYTES, ".").encode()).decode()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from math import ceil
+from types import MappingProxyType
+
 from ..model.fault import Fault, FaultKind
 from ..wire.message import Headers, WireResponse
 from .faults import Mishap
@@ -46,3 +50,36 @@ def relay_error(fault: Fault, number: int) -> WireResponse:
         "code": code,
     }
     return WireResponse(status, Headers((*_JSON.items, ("x-request-id", f"sim-{number}"))), body={"error": error})
+
+
+def openrouter_error(fault: Fault, _number: int) -> WireResponse:
+    """An error as OpenRouter words it: the code is the HTTP status itself."""
+    status = _OPENROUTER_STATUS.get(fault.kind, fault.status if fault.status >= 400 else 500)
+    error = {"code": status, "message": fault.message, "metadata": {"provider_name": "Simulated"}}
+    wait = (("Retry-After", str(ceil(fault.retry_after_s))),) if fault.retry_after_s is not None else ()
+    return WireResponse(status, Headers((*_JSON.items, *wait)), body={"error": error})
+
+
+_OPENROUTER_STATUS = {
+    FaultKind.BAD_KEY: 401,
+    FaultKind.NO_CREDIT: 402,
+    FaultKind.FORBIDDEN: 403,
+    FaultKind.MODEL_NOT_FOUND: 404,
+    FaultKind.OVERLOADED: 529,
+}
+
+
+def never_fits(model: str, limit: int, asked: int) -> WireResponse:
+    """OpenAI's answer to a call that asks for more pictures than a whole minute has: no wait helps."""
+    message = (
+        f"Rate limit reached for {model} in organization org-simulated on input-images per min: Limit {limit}, "
+        f"Used 0, Requested {asked}."
+    )
+    error = {"message": message, "type": "input-images", "param": None, "code": "rate_limit_exceeded"}
+    return WireResponse(429, _JSON, body={"error": error})
+
+
+OWN_ERRORS: Mapping[str, Callable[[Fault, int], WireResponse]] = MappingProxyType(
+    {"relay": relay_error, "openrouter": openrouter_error}
+)
+"""Errors of families whose dialect does not write them as they do."""

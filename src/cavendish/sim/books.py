@@ -19,10 +19,11 @@ RECENT = 24
 MINUTES_KEPT = 24 * 60
 
 
-def price(card: PriceCard | None, usage: Usage, grounding: Iterable[str] = ()) -> int:
+def price(card: PriceCard | None, usage: Usage, grounding: Iterable[str] = (), *, piece: int | None = None) -> int:
     """What a call costs in nano-dollars, one search of each kind of grounding.
 
-    Where the catalog knows no price the simulator bills none.
+    ``piece`` is what one picture costs where its tokens have no price. Where the catalog knows no price the simulator
+    bills none.
     """
     if card is None:
         return 0
@@ -30,13 +31,22 @@ def price(card: PriceCard | None, usage: Usage, grounding: Iterable[str] = ()) -
         return card.per_request
     words = usage.input_tokens - usage.input_image_tokens
     input_image = card.input_image if card.input_image is not None else card.input
+    by_piece = usage.images * (piece or 0) if card.output_image is None else 0
     return (
-        for_tokens(words, card.input or 0)
+        by_piece
+        + for_tokens(words, card.input or 0)
         + for_tokens(usage.input_image_tokens, input_image or 0)
         + for_tokens(usage.output_image_tokens, card.output_image or 0)
         + for_tokens(usage.output_text_tokens + usage.thought_tokens, card.output_text or 0)
         + len(set(grounding) - set(card.free_searches)) * (card.per_search or 0)
     )
+
+
+def listed_price(card: PriceCard | None, size: str, quality: str | None = None) -> int | None:
+    """The price of one picture by the list, ``None`` when it has none there."""
+    if card is None:
+        return None
+    return card.per_picture.get(f"{quality}/{size}", card.per_picture.get(size))
 
 
 @lru_cache(maxsize=1024)
@@ -96,6 +106,13 @@ class Books:
         self.starts_by_minute: dict[int, int] = {}
         self.in_flight = 0
         self.max_in_flight = 0
+
+    def clear(self) -> None:
+        """Begin anew; what is in flight stays so."""
+        self.accounts.clear()
+        self.recent.clear()
+        self.starts_by_minute.clear()
+        self.max_in_flight = self.in_flight
 
     def start(self, key: str, now: float) -> None:
         """A call was let in."""

@@ -7,55 +7,29 @@ recording of them exists.
 from __future__ import annotations
 
 from ..model.fault import Fault, FaultKind, Scope
-from ..model.request import Image, ImageRequest, Role
+from ..model.request import Image, ImageRequest, Role, Use
+from .flavours import FLAVOURS, Flavour, Full
 from .menu import Entry
-from .quota import Breach, Measure
+from .quota import Breach, Load
 
-QUOTA_IDS: dict[Measure, str] = {
-    "requests": "GenerateRequestsPerMinutePerProjectPerModel",
-    "images": "GenerateImagesPerMinutePerProjectPerModel",
-    "tokens": "GenerateContentPaidTierInputTokensPerModelPerMinute",
-    "day": "GenerateRequestsPerDayPerProjectPerModel",
-    "nusd": "SpendPerTenMinutesPerProject",
-}
-"""The first, third and fourth were seen at Google; the others are made after their pattern."""
 FREE_TIER_QUOTA = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
-_METRICS: dict[Measure, str] = {
-    "requests": "generate_requests_per_model",
-    "images": "generate_images_per_model",
-    "tokens": "generate_content_paid_tier_input_token_count",
-    "day": "generate_requests_per_model_per_day",
-    "nusd": "spend_per_ten_minutes",
-}
-_QUOTA_TEXT = (
-    "You exceeded your current quota, please check your plan and billing details.\n"
-    "* Quota exceeded for metric: generativelanguage.googleapis.com/{metric}, limit: {limit}, model: {model}"
-)
-_KINDS: dict[Measure, FaultKind] = {
-    "requests": FaultKind.RATE_LIMITED,
-    "images": FaultKind.RATE_LIMITED,
-    "tokens": FaultKind.RATE_LIMITED,
-    "day": FaultKind.DAY_QUOTA,
-    "nusd": FaultKind.SPEND_LIMIT,
-}
 
 
-def check_key(key: str, model: str) -> Fault | None:
+def check_key(key: str, model: str, flavour: Flavour = FLAVOURS["google"], *, needed: bool = True) -> Fault | None:
     """Keys are judged by how they begin: ``bad``, ``wrong``, ``expired``, ``noquota``; any other is good."""
     if not key:
-        message = (
-            "Method doesn't allow unregistered callers. Please use API Key or other form of API consumer identity."
-        )
-        return Fault(FaultKind.FORBIDDEN, message, scope=Scope.KEY, reason="PERMISSION_DENIED", status=403)
+        return _key_fault(flavour.no_key_words, flavour.no_key) if needed else None
     if key.startswith(("bad", "wrong")):
-        return _key_fault("API key not valid. Please pass a valid API key.")
+        return _key_fault(flavour.bad_key)
     if key.startswith("expired"):
-        return _key_fault("API key expired. Please renew the API key.")
+        return _key_fault(flavour.expired_key)
     if key.startswith("noquota"):
-        metric = "generate_content_free_tier_requests"
+        kind, message = flavour.no_quota, flavour.no_quota_words.format(model=model)
+        if kind is not FaultKind.NO_QUOTA:
+            return Fault(kind, message, scope=Scope.KEY, status=_KEY_STATUS[kind])
         return Fault(
-            FaultKind.NO_QUOTA,
-            _QUOTA_TEXT.format(metric=metric, limit=0, model=model),
+            kind,
+            message,
             scope=Scope.KEY,
             reason="RESOURCE_EXHAUSTED",
             status=429,
@@ -65,37 +39,45 @@ def check_key(key: str, model: str) -> Fault | None:
     return None
 
 
-def no_model(model: str) -> Fault:
+_KEY_STATUS = {FaultKind.FORBIDDEN: 403, FaultKind.BAD_KEY: 400, FaultKind.NO_CREDIT: 402}
+_KEY_REASONS = {FaultKind.FORBIDDEN: "PERMISSION_DENIED", FaultKind.BAD_KEY: "API_KEY_INVALID"}
+
+
+def _key_fault(message: str, kind: FaultKind = FaultKind.BAD_KEY) -> Fault:
+    return Fault(kind, message, scope=Scope.KEY, reason=_KEY_REASONS[kind], status=_KEY_STATUS[kind])
+
+
+def no_model(model: str, flavour: Flavour = FLAVOURS["google"]) -> Fault:
     """The answer for an id that nobody knows, or knows no longer."""
-    name = model.removeprefix("models/")
-    message = (
-        f"models/{name} is not found for API version v1beta, or is not supported for generateContent. "
-        "Call ModelService.ListModels to see the list of available models and their supported methods."
-    )
+    message = flavour.no_model.format(model=model.removeprefix("models/"))
     return Fault(FaultKind.MODEL_NOT_FOUND, message, scope=Scope.MODEL, reason="NOT_FOUND", status=404)
 
 
-def check_request(request: ImageRequest, entry: Entry) -> Fault | None:
-    """Ratio, size, count, references and signatures, by the catalog."""
+def check_request(request: ImageRequest, entry: Entry, *, signatures: bool = True) -> Fault | None:
+    """Ratio, size, count, references and, where the wire format has them, signatures, by the catalog."""
     card = entry.card
     place = "GenerateContentRequest.generation_config"
     if not request.turns or not any(turn.parts for turn in request.turns):
         return invalid("* GenerateContentRequest.contents: contents is not specified\n")
-    if request.aspect_ratio and request.aspect_ratio not in card.ratios:
+    if request.aspect_ratio and request.aspect_ratio not in card.ratios and card.any_pixels is None:
         allowed = _spoken_list(card.ratios)
         return invalid(f"* {place}.image_config.aspect_ratio: aspect_ratio must be one of {allowed}.\n")
-    if request.size and (not card.sends_size or request.size not in card.sizes):
+    if request.size and not (card.sends_size and entry.draws(request.size)):
         allowed = (
             f" must be one of {_spoken_list(tuple(card.sizes))}"
             if card.sends_size
             else " is not supported by this model"
         )
         return invalid(f"* {place}.image_config.image_size: image_size{allowed}.\n")
-    if request.n > card.per_call:
-        return invalid(f"* {place}.candidate_count: only {card.per_call} is supported by this model.\n")
-    if len(request.references) > card.references.total:
+    if request.n > entry.per_call:
+        return invalid(f"* {place}.candidate_count: only {entry.per_call} is supported by this model.\n")
+    pictures = sum(image.use is not Use.MASK for image in request.references)
+    if pictures > card.references.total:
         return invalid(f"Simulated: at most {card.references.total} input images are supported by this model.")
-    return _check_signatures(request, entry)
+    together = entry.offer.pictures_and_references
+    if together and request.n > 1 and request.n + pictures > together:
+        return invalid(f"Simulated: references and pictures of a group are at most {together} together.")
+    return _check_signatures(request, entry) if signatures else None
 
 
 def invalid(message: str) -> Fault:
@@ -103,22 +85,9 @@ def invalid(message: str) -> Fault:
     return Fault(FaultKind.INVALID_REQUEST, message, reason="INVALID_ARGUMENT", status=400)
 
 
-def over_quota(breaches: tuple[Breach, ...], model: str) -> Fault:
+def over_quota(breaches: tuple[Breach, ...], load: Load, model: str, flavour: Flavour = FLAVOURS["google"]) -> Fault:
     """The answer for a call that would break limits: the one with the longest wait decides."""
-    worst = breaches[0]
-    message = _QUOTA_TEXT.format(metric=_METRICS[worst.measure], limit=worst.limit, model=model)
-    # Rounded up: whoever waits exactly as long as told must get in.
-    wait_s = int(worst.wait_s * 1000 + 1) / 1000
-    return Fault(
-        _KINDS[worst.measure],
-        f"{message}\nPlease retry in {wait_s}s.",
-        scope=Scope.KEY if worst.measure == "nusd" else Scope.MODEL,
-        retry_after_s=wait_s,
-        reason="RESOURCE_EXHAUSTED",
-        status=429,
-        limit=QUOTA_IDS[worst.measure],
-        limit_value=worst.limit,
-    )
+    return flavour.full(Full(breaches[0], load, model))
 
 
 def signs(entry: Entry) -> bool:
@@ -140,10 +109,6 @@ def _check_signatures(request: ImageRequest, entry: Entry) -> Fault | None:
                 )
                 return Fault(FaultKind.LOST_SIGNATURE, message, reason="INVALID_ARGUMENT", status=400)
     return None
-
-
-def _key_fault(message: str) -> Fault:
-    return Fault(FaultKind.BAD_KEY, message, scope=Scope.KEY, reason="API_KEY_INVALID", status=400)
 
 
 def _spoken_list(words: tuple[str, ...]) -> str:

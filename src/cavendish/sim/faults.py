@@ -56,6 +56,7 @@ class Mishap(StrEnum):
     THOUGHTS = "thoughts"
     BIG_SIGNATURE = "big_signature"
     URL = "url"
+    SHORT = "short"
     # The line.
     REFUSED = "refused"
     DROPPED = "dropped"
@@ -173,7 +174,7 @@ class Wish:
     Words are separated by commas: ``fault=NAME`` (or the bare name; ``none`` for a faultless call),
     ``latency=SECONDS``, ``bytes=N`` (the least size of each picture's file), ``pictures=N`` (how many drafts),
     ``after=N`` (bytes before a cut), ``times=N`` (only the first N calls of this prompt, so that a retry succeeds),
-    ``seed=N``.
+    ``hits=N`` (of several pictures in one call, only the first N are refused), ``seed=N``.
     """
 
     mishap: Mishap | None = None
@@ -183,6 +184,7 @@ class Wish:
     pictures: int = 0
     after_bytes: int = 0
     times: int = 0
+    hits: int = 0
     seed: int | None = None
     raw: str = field(default="", compare=False)
 
@@ -229,6 +231,7 @@ _NUMBERS = {
     "pictures": ("pictures", 1, MAX_PICTURES),
     "after": ("after_bytes", 0, MAX_BYTES),
     "times": ("times", 1, 1000),
+    "hits": ("hits", 1, MAX_PICTURES),
     "seed": ("seed", 0, (1 << 63) - 1),
 }
 _WORDS = ", ".join(("fault", "latency", *_NUMBERS))

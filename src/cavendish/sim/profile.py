@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from ..catalog.cards import Latency
 from ..errors import ConfigError
 from ..model.fault import FaultKind
 from ..model.money import nusd
 from .faults import Mishap
+from .flavours import FAMILIES, Family
 from .quota import QuotaPlan
 
-Family = Literal["google", "relay"]
+Counted = Literal["tokens", "images", "cost"]
 T = TypeVar("T")
 
 FALLBACK_LATENCY = Latency(12.5, 18.0)
@@ -64,6 +65,15 @@ class Quirks:
     quota. ``keeps_retired``: retired ids still answer. ``bills``: the answers without a picture that are billed all
     the same. ``network_s``: the most that a call may be under way before the provider counts it; evenly spread from
     0.
+
+    ``needs_key``: whether a call without a key is refused. ``signatures``: whether the wire carries thought
+    signatures. ``speaks``: whether words may come with a picture. ``by_address``: pictures come as addresses, which
+    die after ``addresses_live_s`` seconds (0: never). ``counts``: what an answer says was used.
+
+    Of several pictures in one call: ``whole_or_none``: all fail where one does; ``says_why``: those that are missing
+    are accounted for. ``refuses_as``: the kinds of refusals that the system knows, all others are said as the first
+    (empty: it knows all). ``black_pictures``: a refused picture comes as a black one. ``picture_usd`` is what a picture
+    costs where the catalog has no price.
     """
 
     same_seed_same_picture: bool = True
@@ -73,6 +83,30 @@ class Quirks:
     keeps_retired: bool = False
     bills: frozenset[FaultKind] = BY_TOKENS
     network_s: float = 0.0
+    needs_key: bool = True
+    signatures: bool = True
+    speaks: bool = True
+    by_address: bool = False
+    addresses_live_s: float = 0.0
+    counts: tuple[Counted, ...] = ("tokens",)
+    whole_or_none: bool = False
+    says_why: bool = True
+    refuses_as: tuple[FaultKind, ...] = ()
+    black_pictures: bool = False
+    picture_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How a system keeps jobs that are asked for until they end.
+
+    ``address``: where, below the system's address, with ``{id}`` and ``{model}`` in it. ``poll_s``: how long it tells
+    its callers to wait. ``fails_as``: as what a job ends that came to nothing.
+    """
+
+    address: str
+    poll_s: float = 1.0
+    fails_as: FaultKind = FaultKind.JOB_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +114,8 @@ class Profile:
     """One simulated provider.
 
     ``endpoint`` and ``mode`` say whose models and prices of the catalog it has. ``latency`` goes by size word, in
-    seconds, and is multiplied by ``time_scale``. ``faults`` are probabilities per call.
+    seconds, and is multiplied by ``time_scale``. ``faults`` are probabilities per call. ``jobs`` is ``None`` for a
+    system that answers at once.
     """
 
     name: str
@@ -94,6 +129,19 @@ class Profile:
     faults: Mapping[Mishap, float] = field(default_factory=dict[Mishap, float])
     bursts: Bursts = field(default_factory=Bursts)
     quirks: Quirks = field(default_factory=Quirks)
+    jobs: Stored | None = None
+
+    def in_the_manner_of(self, other: Profile) -> Profile:
+        """This system, as fast, as full and as troubled as another; what its own wire has to it stays."""
+        quota = replace(other.quota, active_tasks=self.quota.active_tasks)
+        return replace(
+            self,
+            quota=quota,
+            latency=other.latency,
+            time_scale=other.time_scale,
+            faults=other.faults,
+            bursts=other.bursts,
+        )
 
     def latency_of(self, size: str, usual: Mapping[str, Latency] = MappingProxyType({})) -> Latency:
         """Seconds for a picture of this size, time scale included; ``usual`` is the catalog's for the model."""
@@ -133,8 +181,8 @@ def read_profile(data: Mapping[str, Any]) -> Profile:
             raise ValueError(f"unknown table [{name}]; the tables are {', '.join(_TABLES)}")
         parts[name] = _TABLES[name](table)
     profile = _build(Profile, {**known, **parts})
-    if profile.family not in {"google", "relay"} or profile.time_scale < 0:
-        raise ValueError("family is google or relay, and time_scale is not negative")
+    if profile.family not in FAMILIES or profile.time_scale < 0:
+        raise ValueError(f"family is one of {', '.join(FAMILIES)}, and time_scale is not negative")
     return profile
 
 
@@ -182,7 +230,21 @@ def _read_quirks(table: dict[str, Any]) -> Quirks:
     members = dict(table)
     if "bills" in members:
         members["bills"] = frozenset(FaultKind(kind) for kind in members["bills"])
-    return _build(Quirks, members)
+    if "refuses_as" in members:
+        members["refuses_as"] = tuple(FaultKind(kind) for kind in members["refuses_as"])
+    if unknown := set(members.get("counts", ())) - set(get_args(Counted)):
+        raise ValueError(f"nothing that is counted: {', '.join(unknown)}")
+    return _build(Quirks, {**members, **({"counts": tuple(members["counts"])} if "counts" in members else {})})
+
+
+def _read_jobs(table: dict[str, Any]) -> Stored:
+    members = dict(table)
+    if "fails_as" in members:
+        members["fails_as"] = FaultKind(members["fails_as"])
+    stored = _build(Stored, members)
+    if "{id}" not in stored.address or not stored.address.startswith("/"):
+        raise ValueError("the address of a job begins with a slash and has {id} in it")
+    return stored
 
 
 _TABLES = {
@@ -191,4 +253,5 @@ _TABLES = {
     "faults": _read_faults,
     "bursts": _read_bursts,
     "quirks": _read_quirks,
+    "jobs": _read_jobs,
 }

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 Algorithm = Literal["fixed_window", "sliding_window", "token_bucket"]
-Measure = Literal["requests", "images", "tokens", "nusd", "day"]
+Measure = Literal["requests", "images", "tokens", "nusd", "day", "tasks"]
 
 MINUTE_S = 60.0
 SPEND_WINDOW_S = 600.0
@@ -161,7 +161,10 @@ def next_midnight(wall: float, zone: ZoneInfo) -> float:
 
 @dataclass(frozen=True, slots=True)
 class QuotaPlan:
-    """The limits of one key; ``None`` means none. Spend in nano-dollars per rolling ten minutes."""
+    """The limits of one key; ``None`` means none. Spend in nano-dollars per rolling ten minutes.
+
+    ``active_tasks`` is how many stored jobs may be under way at once.
+    """
 
     algorithm: Algorithm = "sliding_window"
     requests_per_minute: int | None = None
@@ -169,6 +172,7 @@ class QuotaPlan:
     tokens_per_minute: int | None = None
     requests_per_day: int | None = None
     spend_per_10_minutes_nusd: int | None = None
+    active_tasks: int | None = None
     day_zone: str = "America/Los_Angeles"
 
 
@@ -184,11 +188,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A limit that a call would break, and when it would fit."""
+    """A limit that a call would break, how much of it is taken, and when the call would fit."""
 
     measure: Measure
     limit: int
     wait_s: float
+    used: int = 0
 
 
 _WINDOWS: dict[Algorithm, Callable[[int, float], Window]] = {
@@ -218,15 +223,15 @@ class KeyQuota:
     def breaches(self, load: Load, now: float, wall: float) -> tuple[Breach, ...]:
         """Every limit that the call would break, the longest wait first; empty when it may pass."""
         found = [
-            Breach(measure, limit, wait)
+            Breach(measure, limit, wait, window.used(now))
             for measure, limit, window in self._minute
             if (wait := window.wait_s(now, _amount(load, measure))) > 0
         ]
         if self._day and (wait := self._day.wait_s(wall, load.requests)) > 0:
-            found.append(Breach("day", self._plan.requests_per_day or 0, wait))
+            found.append(Breach("day", self._plan.requests_per_day or 0, wait, self._day.used(wall)))
         # What a call costs is known when it ends: one that begins below the limit may pass it.
         if self._spend and (wait := self._spend.wait_s(now, 1)) > 0:
-            found.append(Breach("nusd", self._plan.spend_per_10_minutes_nusd or 0, wait))
+            found.append(Breach("nusd", self._plan.spend_per_10_minutes_nusd or 0, wait, self._spend.used(now)))
         return tuple(sorted(found, key=lambda breach: -breach.wait_s))
 
     def take(self, load: Load, now: float, wall: float) -> None:

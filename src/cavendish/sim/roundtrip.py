@@ -12,6 +12,7 @@ from ..wire.blobs import NewBlob
 from ..wire.body import BodyReader
 from ..wire.message import WireRequest, WireResponse
 from ..wire.pour import pour
+from ..wire.reading import text
 from ..wire.request_body import outgoing, request_reader
 from ..wire.sse import write_event
 from .dice import SeededDice
@@ -22,13 +23,18 @@ STAND_IN_BYTES = 64
 MAX_CHUNK = 64 * 1024
 
 
-def body_bytes(response: WireResponse, read: ReadBlob, *, events: bool) -> Iterator[bytes]:
-    """The body of a response. ``events``: a stream's values as server-sent events, else as one JSON array."""
+def body_bytes(response: WireResponse, read: ReadBlob, *, events: bool, ending: bytes = b"") -> Iterator[bytes]:
+    """The body of a response.
+
+    ``events``: a stream's values as server-sent events, with what the stream ends with, else as one JSON array.
+    """
     if response.binary:
         yield from map(bytes, read(response.binary))
     elif response.stream and events:
         for value in response.body:
-            yield from spelled(write_event(value), read)
+            yield from spelled(write_event(value, text(value, "type")), read)
+        if ending:
+            yield ending
     elif response.body is not None:
         yield from spelled(pour(response.body), read)
     else:

@@ -16,33 +16,46 @@ from .voice import Exit, say
 
 def sim(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8080,
-    profile: Annotated[str, typer.Option(help="Name or path of a .toml file.")] = "demo",
+    profile: Annotated[
+        list[str], typer.Option(help="Name or path of a .toml file; further ones are of other systems.")
+    ] = ["demo"],  # noqa: B006 (typer copies it)
     seed: Annotated[int, typer.Option(help="Same seed, same faults.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     as_json: o.Json = False,
 ) -> int:
-    """A simulated Gemini API on a port: quotas, latency, refusals and faults by profile, and a page of what it billed.
+    """All image systems on a port: quotas, latency, refusals and faults by profile, and a page of what was billed.
 
-    Profiles: demo, fast, google-tier1, google-tier2, google-tier3, apiyi. Point any program at it with
-    GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8080 and any key. The header X-Cavendish-Sim asks for a fault.
+    Google's API is at the root, the others below a path of their own; the addresses are printed, each with the
+    variable that a client takes it from. Any key will do. Profiles: demo, fast, google-tier1, google-tier2,
+    google-tier3, and one for each other system, named after its endpoint: the first holds for all, the others for
+    their own. The header X-Cavendish-Sim asks for a fault.
     """
     import asyncio
 
     from ...sim.server import SimServer, serve
 
+    first, *others = profile
+
     def ready(server: SimServer) -> None:
         if as_json:
-            voice.data({"url": server.url, "profile": profile, "seed": seed})
+            voice.data({"url": server.url, "profile": first, "seed": seed, "systems": dict(server.urls)})
         else:
             print(server.url, flush=True)
-        say(f"simulating {profile} at {server.url} (page: {server.url}/, sums: {server.url}/stats); Ctrl-C ends it")
+        say(f"simulating {first} at {server.url} (page: {server.url}/, sums: {server.url}/stats); Ctrl-C ends it")
+        for name, url in server.urls.items():
+            say(f"  {name:18} {variable_of(name)}={url}")
 
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(profile, host=host, port=port, seed=seed, on_ready=ready))
+            asyncio.run(serve(first, host=host, port=port, seed=seed, others=others, on_ready=ready))
     except OSError as error:
         if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             reason = "is in use" if error.errno == errno.EADDRINUSE else "cannot be listened on"
             raise ConfigError(f"{host}:{port} {reason}", hints=("another one: --port 0 takes a free one",)) from error
         raise
     return Exit.ALL
+
+
+def variable_of(endpoint: str) -> str:
+    """The environment variable that gives an endpoint another address."""
+    return f"CAVENDISH_{endpoint.upper().replace('-', '_')}_BASE_URL"
