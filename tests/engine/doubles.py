@@ -13,11 +13,13 @@ from cavendish.engine.run import Engine
 from cavendish.io.blobs.memory import MemoryBlobs
 from cavendish.io.ledger.memory import MemoryLedger
 from cavendish.model.blob import Blob
-from cavendish.model.call import Done, Later, Open
+from cavendish.model.call import Done, Fetch, Later, Open, Poll
 from cavendish.model.fault import Charged, Fault
-from cavendish.model.request import Image, ImageRequest
+from cavendish.model.request import Image, ImageRequest, Text
 from cavendish.model.result import Failure, Picture, Route
+from cavendish.model.usage import Usage
 from cavendish.plan.expand import Ordinals, Wish, for_slot, slots
+from cavendish.plan.split import ALONE
 from cavendish.sim.dice import SeededDice
 from cavendish.sim.loop import VirtualClock
 
@@ -46,9 +48,11 @@ class FlatPrice:
         return self.price
 
     def cost(self, slot, usage, reply):
+        if usage.cost_nusd is not None:
+            return usage.cost_nusd
         if isinstance(reply, Fault):
             return {Charged.NO: 0, Charged.YES: self.price, Charged.UNKNOWN: None}[reply.charged]
-        return self.price
+        return self.price and self.price * max(1, usage.images)
 
     def charged(self, fault):
         return fault
@@ -89,9 +93,12 @@ class ScriptedProvider:
         self.calls = []
         self.in_flight = self.most_in_flight = 0
         self.drawn = itertools.count()
+        self.asked_for = Gives(1)
 
     async def call(self, call, attempt_id):
         self.calls.append(call)
+        if isinstance(call, Open):
+            self.asked_for = Gives(call.request.n)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -104,11 +111,41 @@ class ScriptedProvider:
             raise item
         if isinstance(item, Fault | Later):
             return Answer(item, self.latency_s)
-        data = item if isinstance(item, bytes) else tiny_png(8, 8, f"{next(self.drawn)}".encode())
-        blob = await store(self.blobs, attempt_id, data)
-        reply = Done(parts=(Image(blob=blob),), finals=(0,))
-        await self.blobs.record(attempt_id, reply)
+        gives = item if isinstance(item, Gives) else self.plain(call)
+        reply = await self.reply(gives, attempt_id, item if isinstance(item, bytes) else None)
+        await self.blobs.record(attempt_id, reply, call.url if isinstance(call, Fetch) else "")
         return Answer(reply, self.latency_s)
+
+    def plain(self, call):
+        """As many as were asked for; of a job as many as the last call that was opened."""
+        if isinstance(call, Poll):
+            return self.asked_for
+        return Gives(call.request.n if isinstance(call, Open) else 1)
+
+    async def reply(self, gives, attempt_id, data):
+        parts = []
+        for number in range(gives.pictures + gives.more):
+            drawn = data or gives.same or tiny_png(8, 8, f"{next(self.drawn)}".encode())
+            uri = gives.uri and f"{gives.uri}{number}"
+            parts += [Text(f"words {number}")] * gives.words
+            parts.append(Image(uri=uri) if uri else Image(blob=await store(self.blobs, attempt_id, drawn)))
+        finals = tuple(i for i, part in enumerate(parts) if isinstance(part, Image))
+        finals = finals if gives.all_final else finals[: gives.pictures]
+        return Done(tuple(parts), finals, Usage(images=len(finals), cost_nusd=gives.cost), shortfall=gives.shortfall)
+
+
+@dataclass
+class Gives:
+    """A reply: so many pictures (``same``: each with these bytes), and more than asked for; why others are missing."""
+
+    pictures: int
+    shortfall: tuple = ()
+    more: int = 0
+    same: bytes = b""
+    words: int = 0
+    cost: int | None = None
+    uri: str = ""
+    all_final: bool = False
 
 
 PICTURE = object()
@@ -161,7 +198,9 @@ class Watcher:
 class Rig:
     """One run with scripted parts; run it again to see a resumed one."""
 
-    def __init__(self, *scripts, n=1, prompts=("a",), policy=None, max_cost_nusd=None, latency_s=1.0, price=PRICE):
+    def __init__(
+        self, *scripts, n=1, prompts=("a",), policy=None, max_cost_nusd=None, latency_s=1.0, price=PRICE, several=ALONE
+    ):
         self.ledger = MemoryLedger()
         self.blobs = MemoryBlobs()
         self.clock = VirtualClock()
@@ -171,6 +210,7 @@ class Rig:
         self.providers = [ScriptedProvider(self.blobs, s, latency_s) for s in (scripts or ((),))]
         self.quotas = [OpenQuota() for _ in self.providers]
         self.pricing = FlatPrice(price)
+        self.several = several
         self.n, self.prompts = n, prompts
         self.watcher = Watcher()
         self.lanes = [self._lane(i) for i in range(len(self.providers))]
@@ -184,6 +224,7 @@ class Rig:
             make_call=lambda slot, attempt: Open(for_slot(slot, "wire-m", attempt)),
             notices=lambda _slot: (),
             input_tokens=lambda _slot: 0,
+            several=self.several,
         )
 
     def slots(self):

@@ -110,12 +110,12 @@ def test_a_part_that_breaks_takes_no_grant_with_it():
 def test_an_intent_that_is_not_written_costs_nothing(error):
     rig = Rig(n=1)
 
-    async def refuse(attempt, slot):
+    async def refuse(entries):
         if error:
             raise error
         await asyncio.sleep(10)
 
-    rig.ledger.intend = refuse
+    rig.ledger.intend_all = refuse
     engine = run_virtual(interrupted(rig, abort))
     assert rig.quotas[0].cancelled == 1
     assert (engine.budget.reserved_nusd, engine.budget.spent_nusd) == (0, 0)

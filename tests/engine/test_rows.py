@@ -53,3 +53,14 @@ def test_rows_that_need_no_work_move_the_mark_as_well():
 
 def test_nothing_read_settles_nothing():
     assert Rows().settled(all_read=True) == 0
+
+
+def test_a_row_that_a_job_is_at_says_nothing_of_rows_that_were_not_read():
+    rows = Rows()
+    rows.hold(5)
+    assert rows.settled(all_read=False) == 0
+    rows.skip(0)
+    rows.skip(1)
+    assert rows.settled(all_read=False) == 1
+    rows.leave(5)
+    assert rows.settled(all_read=True) == 2

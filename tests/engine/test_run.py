@@ -247,13 +247,13 @@ def test_a_picture_that_arrived_before_the_crash_is_adopted():
     class Crash(BaseException):
         pass
 
-    async def no_receipt(attempt, outcome):
+    async def no_receipt(receipts):
         raise Crash
 
-    settle, rig.ledger.settle = rig.ledger.settle, no_receipt
+    settle, rig.ledger.settle_all = rig.ledger.settle_all, no_receipt
     with pytest.raises(Crash):
         run_virtual(rig.run())
-    rig.ledger.settle = settle
+    rig.ledger.settle_all = settle
     run_virtual(rig.run())
     assert len(rig.provider.calls) == 2
     assert len(rig.watcher.kept) == 2
@@ -328,3 +328,63 @@ def test_no_fetch_without_a_url():
     rig = Rig(n=1)
     run_virtual(rig.run())
     assert not any(isinstance(c, Fetch) for c in rig.provider.calls)
+
+
+def test_a_lane_that_would_wait_too_long_does_not_stop_the_slots_of_others():
+    rig = Rig((), (), prompts=("a", "b"), policy=Policy(max_wait_s=60.0))
+    rig.quotas[0].answers = [WaitUntil(500.0, "requests a day")] * 9
+    rig.quotas[1].answers = [WaitUntil(30.0, "requests a minute")]
+
+    async def both():
+        engine = rig.engine()
+        engine._lanes_for = lambda slot: rig.lanes[:1] if slot.request.prompt == "a" else rig.lanes[1:]
+        return await engine.run(rig.slots())
+
+    end = run_virtual(both())
+    assert end.stop is not None
+    assert end.stop.kind is FaultKind.RATE_LIMITED
+    assert [p.slot.request.prompt for p in rig.watcher.pictures] == ["b"]
+    assert [slot.request.prompt for slot, _ in rig.watcher.left] == ["a"]
+
+
+def test_the_rows_before_a_job_of_an_earlier_process_are_not_marked_as_settled():
+    """Only the third row had left; the mark must not pass the first two, which nobody has read yet."""
+    rig = Rig([Later(Ticket("job"), 50.0), RuntimeError("gone")], prompts=("a", "b", "c"))
+
+    async def only_the_third(engine):
+        return await engine.run(slot for slot in rig.slots() if slot.row == 2)
+
+    with pytest.raises(RuntimeError):
+        run_virtual(only_the_third(rig.engine()))
+
+    async def resumed():
+        task = asyncio.ensure_future(rig.engine().run(never()))
+        await asyncio.sleep(5.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def never():
+        await asyncio.sleep(1000)
+        for slot in rig.slots():
+            yield slot
+
+    run_virtual(resumed())
+    assert rig.ledger._settled_rows == 0
+
+
+def test_a_job_that_ends_before_its_row_is_read_is_told_once():
+    rig = Rig([Later(Ticket("job"), 5.0), RuntimeError("gone")], prompts=("a", "b"))
+    with pytest.raises(RuntimeError):
+        run_virtual(rig.run())
+
+    async def late():
+        await asyncio.sleep(100)
+        for slot in rig.slots():
+            yield slot
+
+    async def resumed():
+        return await rig.engine().run(late())
+
+    assert run_virtual(resumed()).stop is None
+    told = [o.slot.row for o in (*rig.watcher.ended, *rig.watcher.kept)]
+    assert sorted(told) == [0, 1]

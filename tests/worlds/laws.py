@@ -47,9 +47,10 @@ def at_the_end(world: World) -> None:
     placed = Counter(o.blob.ref for o in outcomes.values() if isinstance(o, Picture))
     loose = [ref for ref in world.store.files if ref not in placed and not ref.startswith("extras/")]
     promise(not loose, f"files that belong to no picture: {loose}")
-    promise(len(world.shelf) == 0, "the simulator kept something")
+    promise(world.sim.jobs or len(world.shelf) == 0, "the simulator kept something")
     lost = sum(attempt.fault == LOST for attempt in world.ledger._attempts.values())
-    allowed = world.policy.concurrency * sum(life.ending != "whole" for life in world.layout.lives)
+    broken_off = sum(life.ending != "whole" for life in world.layout.lives)
+    allowed = world.policy.concurrency * world.layout.spoken.several.most * broken_off
     promise(lost <= allowed, f"{lost} attempts of unknown fate, {allowed} can have been in flight")
 
 
@@ -84,12 +85,28 @@ def _the_books_are_true(world: World) -> None:
     attempts = world.ledger._attempts
     for attempt_id, bills in world.bills.items():
         promise(attempt_id in attempts, f"{attempt_id} was sent and is not on the books")
-        promise(sum(bill.outcome != "ok" or bill.billed_nusd > 0 for bill in bills) <= 1, f"{attempt_id}: {bills}")
+        promise(sum(bill.billed_nusd > 0 for bill in bills) <= 1, f"{attempt_id}: {bills}")
+    calls = defaultdict[str, list[Attempt]](list)
     for attempt in attempts.values():
-        billed = sum(bill.billed_nusd for bill in world.bills.get(attempt.id, ()))
-        _the_receipt_is_true(attempt, billed)
-        arrived = attempt.id in world.arrived
+        calls[attempt.call_id].append(attempt)
+        arrived = attempt.call_id in world.arrived
         promise(not (arrived and attempt.state is AttemptState.UNKNOWN), f"{attempt.id} arrived and was lost")
+    for call_id, shared in calls.items():
+        billed = sum(bill.billed_nusd for bill in world.bills.get(call_id, ()))
+        if len(shared) == 1:
+            _the_receipt_is_true(shared[0], billed)
+        else:
+            _the_receipts_are_true(shared, billed)
+
+
+def _the_receipts_are_true(shared: list[Attempt], billed_nusd: int) -> None:
+    """Of a call for several: what its slots were charged is what it was billed, to the last nano-dollar."""
+    promise(len({attempt.state for attempt in shared}) == 1, f"a call that is half settled: {shared}")
+    known = sum(attempt.cost_nusd or 0 for attempt in shared)
+    if all(attempt.charged is not Charged.UNKNOWN for attempt in shared):
+        promise(known == billed_nusd, f"{known} on the books, {billed_nusd} billed for {shared}")
+    else:
+        promise(known <= billed_nusd, f"{known} on the books, {billed_nusd} billed for {shared}")
 
 
 def _the_receipt_is_true(attempt: Attempt, billed_nusd: int) -> None:

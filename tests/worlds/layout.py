@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from cavendish.catalog.cards import Latency, Limits, ModelCard, PriceCard, TokenCounts
+from cavendish.dialects.gemini import GeminiDialect
 from cavendish.engine.policy import Policy
 from cavendish.model.money import nusd
 from cavendish.model.request import ImageRequest
 from cavendish.plan.estimate import PriceBook
 from cavendish.plan.expand import Wish
+from cavendish.plan.split import ALONE, Several
 from cavendish.sim.dice import SeededDice
 from cavendish.sim.faults import Mishap
 from cavendish.sim.loop import WALL_START
 from cavendish.sim.menu import Menu
 from cavendish.sim.profile import Bursts, Profile, Quirks
 from cavendish.sim.quota import QuotaPlan
+from cavendish.wire.dialect import Dialect
 from tests.sim.menus import THINKER, TOKENS, offer
 
 T = TypeVar("T")
@@ -30,6 +33,21 @@ CARD: ModelCard = replace(THINKER, tokens=TokenCounts(reference=1120, text=630, 
 MENU = Menu((CARD,), (offer(CARD),))
 PRICES: PriceCard = TOKENS
 PRICE_BOOK = PriceBook(CARD, PRICES)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Who is called: the wire format, what is offered, the model that is asked for, its prices, and how many a call."""
+
+    dialect: Dialect
+    menu: Menu
+    model: str
+    wire_model: str
+    prices: PriceBook
+    several: Several = ALONE
+
+
+THINKING = Spoken(GeminiDialect(), MENU, MODEL, MODEL, PRICE_BOOK)
 
 DEARER = frozenset({Mishap.DRAFTS, Mishap.THOUGHTS})
 """Answers that cost more than was expected."""
@@ -81,11 +99,12 @@ class Layout:
     jumps: tuple[tuple[float, float], ...]
     lives: tuple[Life, ...]
     keeps_quota: bool
+    spoken: Spoken = THINKING
 
     def wishes(self) -> list[Wish]:
         """The rows of the order."""
         return [
-            Wish(row, f"row {row}", ImageRequest.of(prompt, MODEL, n=n, size=size, seed=seed))
+            Wish(row, f"row {row}", ImageRequest.of(prompt, self.spoken.model, n=n, size=size, seed=seed))
             for row, (prompt, n, size, seed) in enumerate(self.rows)
         ]
 
@@ -97,7 +116,7 @@ class Layout:
     @property
     def is_exact(self) -> bool:
         """Whether no call can cost more than was set aside for it."""
-        return not DEARER & self.profile.faults.keys()
+        return self.spoken is THINKING and not DEARER & self.profile.faults.keys()
 
 
 class Drawing:

@@ -69,10 +69,10 @@ def test_all_troubles_are_met():
 
 
 def test_what_breaks_a_promise_is_told_with_its_seed(monkeypatch):
-    async def forget(self, attempt, outcome):
+    async def forget(self, receipts):
         """A ledger that loses receipts."""
 
-    monkeypatch.setattr("cavendish.io.ledger.memory.MemoryLedger.settle", forget)
+    monkeypatch.setattr("cavendish.io.ledger.memory.MemoryLedger.settle_all", forget)
     with pytest.raises(Broken, match=r"world 7, life \d+: .*\n.*--world-seed=7"):
         play(7)
 

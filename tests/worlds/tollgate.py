@@ -50,7 +50,7 @@ class Tollgate:
     async def call(self, call: Call, attempt_id: str) -> Answer:
         self._traffic.fate.check()
         if isinstance(call, Open):
-            self._may_leave(attempt_id)
+            self._may_leave(attempt_id, call.request.n)
         self._traffic.in_flight.add(attempt_id)
         promise(
             len(self._traffic.in_flight) <= self._traffic.most_in_flight,
@@ -65,16 +65,17 @@ class Tollgate:
             self._refused(answer.reply)
         return answer
 
-    def _may_leave(self, attempt_id: str) -> None:
+    def _may_leave(self, attempt_id: str, pictures: int) -> None:
         ledger, traffic = self._traffic.ledger, self._traffic
         promise(not traffic.stopped, f"{attempt_id} left after the stop")
-        attempt = ledger._attempts.get(attempt_id)
-        promise(attempt, f"{attempt_id} left without being on the books")
-        assert attempt
-        promise(attempt.state is AttemptState.INTENT, f"{attempt_id} left while {attempt.state}")
+        live = [ledger._attempts[i] for i in ledger._live.values()]
+        attempts = [attempt for attempt in live if attempt.call_id == attempt_id]
+        promise(len(attempts) == pictures, f"{attempt_id} asks for {pictures}, {len(attempts)} are on the books")
         promise(attempt_id not in self._provider.bills, f"{attempt_id} left twice")
-        outcome = ledger._outcomes.get(attempt.slot_id)
-        promise(not isinstance(outcome, Picture), f"{attempt.slot_id} was bought although it is delivered")
+        for attempt in attempts:
+            promise(attempt.state is AttemptState.INTENT, f"{attempt_id} left while {attempt.state}")
+            outcome = ledger._outcomes.get(attempt.slot_id)
+            promise(not isinstance(outcome, Picture), f"{attempt.slot_id} was bought although it is delivered")
         now = self._clock.monotonic()
         told_at, until = self._waits.get(self._key, (0.0, 0.0))
         promise(not told_at < now < until - EPSILON_S, f"{attempt_id} left at {now}, told to wait until {until}")

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cavendish.dialects.gemini import GeminiDialect
 from cavendish.engine.flight import Parts
 from cavendish.engine.ports import Lane
 from cavendish.engine.run import Engine, RunEnd
@@ -31,7 +30,7 @@ from cavendish.sim.trouble import Trouble
 from cavendish.sim.world import Bill, WorldOptions, WorldProvider
 from tests.engine.doubles import Watcher
 from tests.worlds import laws
-from tests.worlds.layout import GOOD_KEY, MENU, MODEL, PRICE_BOOK, Layout, Life, draw
+from tests.worlds.layout import GOOD_KEY, Layout, Life, draw
 from tests.worlds.mortal import Fate, Killed, MortalBlobs
 from tests.worlds.tollgate import Broken, Tollgate, Traffic, promise
 
@@ -65,7 +64,7 @@ class World:
         self.keys, self.wire_model = layout.keys, layout.wire_model
         self.cap_nusd, self.policy, self.timeout_s = layout.cap_nusd, layout.policy, layout.timeout_s
         self.shelf = MemoryShelf()
-        self.sim = SimProvider(layout.profile, MENU, self.shelf, seed=layout.seed, mode="tiny")
+        self.sim = SimProvider(layout.profile, layout.spoken.menu, self.shelf, seed=layout.seed, mode="tiny")
         self.provider_clock = VirtualClock(layout.wall_start)
         self.clock = VirtualClock(layout.wall_start, layout.jumps)
         self.dice = SeededDice(layout.seed, "client")
@@ -117,7 +116,7 @@ class World:
         self.sim.profile = replace(self.profile, faults={}, bursts=Bursts())
         self.sim._trouble = Trouble(Bursts(), SeededDice(0))
         self.keys = tuple("good-1" if key != GOOD_KEY and index == 0 else key for index, key in enumerate(self.keys))
-        self.wire_model, self.cap_nusd, self.timeout_s = MODEL, None, 300.0
+        self.wire_model, self.cap_nusd, self.timeout_s = self.layout.spoken.wire_model, None, 300.0
 
     async def live(self, life: Life) -> RunEnd | None:
         """One process, from its start to its end; ``None`` when it did not end by itself."""
@@ -172,17 +171,19 @@ class World:
     def lane(self, key: str) -> Lane:
         """A lane with this key."""
         assert self.quotas is not None
+        spoken = self.layout.spoken
         options = WorldOptions(key, self.timeout_s, self.layout.bytes_share)
-        provider = WorldProvider(self.sim, self.shelf, GeminiDialect(), self.provider_clock, self.blobs, options)
+        provider = WorldProvider(self.sim, self.shelf, spoken.dialect, self.provider_clock, self.blobs, options)
         provider.bills = self.bills
         return Lane(
-            route=Route(f"test-{key}", MODEL, self.wire_model),
+            route=Route(f"test-{key}", spoken.model, self.wire_model),
             provider=Tollgate(provider, self.traffic, self.clock, self.waits),
-            quota=self.quotas.quota(Place("test", key, MODEL), self.layout.limits),
-            pricing=PRICE_BOOK,
+            quota=self.quotas.quota(Place("test", key, spoken.model), self.layout.limits),
+            pricing=spoken.prices,
             make_call=lambda slot, attempt, model=self.wire_model: Open(for_slot(slot, model, attempt)),
             notices=lambda _slot: (),
             input_tokens=lambda slot: 1 + len(slot.request.prompt) // 4,
+            several=spoken.several,
         )
 
     def history(self) -> History:
@@ -203,7 +204,7 @@ def patience_s(layout: Layout) -> float:
     """How long a world that is well may take: several times what its slowest limit needs."""
     plan, wanted = layout.profile.quota, layout.slots
     latency = layout.profile.latency["any"]
-    longest_s = min(300.0, latency.p90_s**2 / latency.p50_s) + 1.0
+    longest_s = (min(300.0, latency.p90_s**2 / latency.p50_s) + 1.0) * layout.spoken.several.most
     seconds = wanted * longest_s / min(layout.policy.concurrency, layout.limits.in_flight or math.inf)
     for limit in (plan.requests_per_minute, plan.images_per_minute, plan.tokens_per_minute and 3):
         seconds += 60.0 * wanted / limit if limit else 0.0

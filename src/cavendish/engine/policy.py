@@ -22,6 +22,9 @@ STOPPING = frozenset({K.CANCELLED, K.BUDGET, K.DISK_FULL})
 FINAL = frozenset({K.INVALID_REQUEST, K.TOO_LARGE, K.PROMPT_BLOCKED, K.PROHIBITED, K.LOST_SIGNATURE, K.IMAGE_SAFETY})
 """A resumed run does not try these again: the same request would be refused again, and perhaps billed."""
 
+TOO_MUCH_AT_ONCE = frozenset({K.INVALID_REQUEST, K.TOO_LARGE})
+"""A call for several that is refused so says nothing of one picture: its slots are tried alone."""
+
 DEFAULT_REFILLS: Mapping[FaultKind, int] = MappingProxyType(
     {
         # Sometimes luck: one more try is reasonable; more would be buying refusals.

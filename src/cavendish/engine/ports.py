@@ -13,6 +13,7 @@ from ..model.fault import Fault
 from ..model.request import Notice
 from ..model.result import Failure, Outcome, Picture, Route, Slot
 from ..model.usage import Usage
+from ..plan.split import ALONE, Several
 
 
 class Clock(Protocol):
@@ -54,6 +55,8 @@ class Answer:
 
 class Provider(Protocol):
     """One endpoint that can be called: dialect, address and key, behind one method.
+
+    ``attempt_id`` is the call's: of a call for several slots, its first attempt's.
 
     Real ones speak HTTP; in worlds the simulator stands behind the same dialect without a socket.
     """
@@ -135,12 +138,24 @@ class Ledger(Protocol):
         """Write an attempt down before its call leaves; also writes the slot down when it is new."""
         ...
 
+    async def intend_all(self, entries: Sequence[tuple[Attempt, Slot]]) -> None:
+        """``intend`` for all slots of one call, in one transaction."""
+        ...
+
     async def waiting(self, attempt: Attempt) -> None:
         """A job was accepted: keep its ticket."""
         ...
 
+    async def waiting_all(self, attempts: Sequence[Attempt]) -> None:
+        """``waiting`` for all slots of one call, in one transaction."""
+        ...
+
     async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Write an attempt's receipt, and the slot's outcome when that ended it: in one transaction."""
+        ...
+
+    async def settle_all(self, receipts: Sequence[tuple[Attempt, Outcome | None]]) -> None:
+        """``settle`` for all slots of one call, in one transaction: a call is settled whole or not at all."""
         ...
 
     async def conclude(self, outcome: Failure) -> None:
@@ -231,7 +246,7 @@ class Pricing(Protocol):
         ...
 
     def cost(self, slot: Slot, usage: Usage, reply: Done | Fault) -> int | None:
-        """The true price by what was used, in nano-dollars; ``None`` when it cannot be told.
+        """The true price of the whole call by what was used, in nano-dollars; ``None`` when it cannot be told.
 
         Of a fault that was not charged: 0.
         """
@@ -246,7 +261,8 @@ class Pricing(Protocol):
 class Lane:
     """A route that can be used: its provider, quota and prices, and how a slot becomes a call.
 
-    ``make_call`` is given the slot and the number of the attempt, from 1.
+    ``make_call`` is given the slot and the number of the attempt, from 1. ``several`` says of how many slots of one
+    request a call may be.
     """
 
     route: Route
@@ -256,6 +272,7 @@ class Lane:
     make_call: Callable[[Slot, int], Call]
     notices: Callable[[Slot], tuple[Notice, ...]]
     input_tokens: Callable[[Slot], int]
+    several: Several = ALONE
 
 
 class Progress(Protocol):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..model.fault import Fault
 from ..model.result import Slot
 from .ports import Lane
 from .step import SlotState
+from .twins import form_of
 
 
 @dataclass(slots=True)
@@ -31,13 +33,17 @@ class Work:
 
 @dataclass(slots=True)
 class LaneQueue:
-    """What waits for a lane. ``closed`` holds the fault that shut the lane for the rest of the run."""
+    """What waits for a lane. ``closed`` holds the fault that shut the lane for the rest of the run.
+
+    ``most`` is how many pictures a call may still be asked for, where the lane was found to take fewer than it said.
+    """
 
     lane: Lane
     fresh: deque[Work] = field(default_factory=deque[Work])
     later: list[tuple[float, int, Work]] = field(default_factory=list[tuple[float, int, Work]])
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     closed: Fault | None = None
+    most: int | None = None
     _births: int = 0
 
     def __len__(self) -> int:
@@ -58,6 +64,30 @@ class LaneQueue:
         if self.later and self.later[0][0] <= now:
             return heapq.heappop(self.later)[2]
         return self.fresh.popleft() if self.fresh else None
+
+    def put_back(self, works: Sequence[Work]) -> None:
+        """Those that were taken and do not go yet are the first again."""
+        self.fresh.extendleft(reversed(works))
+
+    def fellows(self, work: Work, now: float) -> int:
+        """How many that may go have the same form as this one."""
+        form = form_of(work.slot.id)
+        due = sum(at <= now and form_of(other.slot.id) == form for at, _, other in self.later)
+        return due + sum(form_of(other.slot.id) == form for other in self.fresh)
+
+    def take_fellows(self, work: Work, count: int, now: float) -> list[Work]:
+        """Take so many of them, as ``take`` would, one by one."""
+        form = form_of(work.slot.id)
+        fits = [entry for entry in sorted(self.later) if entry[0] <= now and form_of(entry[2].slot.id) == form][:count]
+        taken = [entry[2] for entry in fits]
+        if fits:
+            self.later = [entry for entry in self.later if entry not in fits]
+            heapq.heapify(self.later)
+        for other in tuple(self.fresh):
+            if len(taken) < count and form_of(other.slot.id) == form:
+                taken.append(other)
+                self.fresh.remove(other)
+        return taken
 
     def due_at(self) -> float | None:
         """When the next back-off ends, ``None`` when none runs."""

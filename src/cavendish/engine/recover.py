@@ -8,10 +8,10 @@ its slot is open again, because no hosted API can return a lost answer).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..model.attempt import Attempt, AttemptState
-from ..model.call import Reply
+from ..model.call import Done, Later, Reply
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.result import Outcome, Slot
 from .budget import Budget
@@ -23,6 +23,15 @@ from .step import Phase, SlotState
 from .twins import Twins
 
 LOST = Fault(FaultKind.CUT, "the process ended before the answer was on the books", Charged.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A call of an earlier process that can be gone on with: ``reply`` has its ticket, or tells what to fetch."""
+
+    works: Sequence[Work]
+    attempts: tuple[Attempt, ...]
+    reply: Reply
 
 
 class Unwatched:
@@ -62,9 +71,9 @@ class Recovery:
         self.halted = False
         self.stop: Fault | None = None
 
-    async def run(self) -> list[tuple[Work, Attempt]]:
-        """Adopt what arrived, note what is unknown; returns the jobs that are still to be asked for."""
-        jobs: list[tuple[Work, Attempt]] = []
+    async def run(self) -> list[Job]:
+        """Adopt what arrived, note what is unknown; returns the calls that are to be gone on with."""
+        jobs: list[Job] = []
         try:
             await self._go_through(jobs)
         except OutOfSpace:
@@ -72,26 +81,32 @@ class Recovery:
             self.stop = DISK_FULL
         return jobs
 
-    async def _go_through(self, jobs: list[tuple[Work, Attempt]]) -> None:
+    async def _go_through(self, jobs: list[Job]) -> None:
         recorded = await self._parts.blobs.recorded()
-        attempts = await self._parts.ledger.open_attempts()
-        for attempt, slot in attempts:
-            reply = recorded.get(attempt.id)
-            if reply is not None:
-                await self._adopt(attempt, slot, reply)
-            elif attempt.state is AttemptState.WAITING:
-                jobs.append((self._work(attempt, slot), attempt))
+        calls = _by_call(await self._parts.ledger.open_attempts())
+        for call_id, entries in calls.items():
+            reply, ticket = recorded.get(call_id), entries[0][0].ticket
+            attempts = tuple(attempt for attempt, _ in entries)
+            works = [self._work(attempt, slot) for attempt, slot in entries]
+            if reply is not None and _is_whole(reply):
+                await self._adopt(works, attempts, reply)
+            elif ticket is not None:
+                # The addresses in a reply that is not whole may be dead by now: the job gives new ones.
+                jobs.append(Job(works, attempts, Later(ticket, 0.0)))
+            elif reply is not None:
+                jobs.append(Job(works, attempts, reply))
             else:
-                await self._parts.ledger.settle(self._unknown(attempt), None)
-        for settled_id in recorded.keys() - {attempt.id for attempt, _ in attempts}:
+                await self._parts.ledger.settle_all([(self._unknown(attempt), None) for attempt in attempts])
+        for settled_id in recorded.keys() - calls.keys():
             # The crash fell between the receipt and the tidying up.
             await self._parts.blobs.forget(settled_id)
 
-    async def _adopt(self, attempt: Attempt, slot: Slot, reply: Reply) -> None:
-        work = self._work(attempt, slot)
-        await self.twins.enter(slot.id)
-        await self._flight.land(work.lane, work, Landing(attempt, reply))
-        self.twins.leave(slot.id)
+    async def _adopt(self, works: Sequence[Work], attempts: tuple[Attempt, ...], reply: Reply) -> None:
+        for work in works:
+            await self.twins.enter(work.slot.id)
+        await self._flight.land(works[0].lane, works, Landing(attempts, reply))
+        for work in works:
+            self.twins.leave(work.slot.id)
 
     def _work(self, attempt: Attempt, slot: Slot) -> Work:
         """The slot as if its call were in flight, at the lane that the attempt took when there still is one."""
@@ -122,5 +137,21 @@ class Recovery:
         if fault.kind is FaultKind.DISK_FULL:
             self.stop = fault
 
+    def narrow(self, lane: Lane, most: int) -> None:
+        """What a lane takes is found out anew."""
+
     def money_moved(self) -> None:
         """Nobody waits for money yet."""
+
+
+def _by_call(entries: Sequence[tuple[Attempt, Slot]]) -> dict[str, list[tuple[Attempt, Slot]]]:
+    """Open attempts by the call that they share, each call's in their places."""
+    calls: dict[str, list[tuple[Attempt, Slot]]] = {}
+    for attempt, slot in sorted(entries, key=lambda entry: entry[0].place):
+        calls.setdefault(attempt.call_id, []).append((attempt, slot))
+    return dict(sorted(calls.items()))
+
+
+def _is_whole(reply: Reply) -> bool:
+    """Whether every picture of it is here, and not only its address."""
+    return not isinstance(reply, Done) or all(picture.blob or not picture.uri for picture in reply.pictures)

@@ -15,8 +15,12 @@ class Rows:
 
     def enter(self, row: int) -> None:
         """A slot of this row is at work."""
-        self._open[row] = self._open.get(row, 0) + 1
+        self.hold(row)
         self.skip(row)
+
+    def hold(self, row: int) -> None:
+        """A slot of this row is at work, although the input was not read as far as that."""
+        self._open[row] = self._open.get(row, 0) + 1
 
     def skip(self, row: int) -> None:
         """A slot of this row needs no work."""
@@ -36,5 +40,5 @@ class Rows:
         The newest row may have slots that were not read yet, so it counts only once the input was read to its end.
         """
         bound = self._newest + 1 if all_read else max(0, self._newest)
-        self.mark = max(self.mark, min(self._open, default=bound))
+        self.mark = max(self.mark, min([bound, *self._open]))
         return self.mark

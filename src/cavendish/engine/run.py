@@ -62,6 +62,7 @@ class Engine:
         self._dispatchers: set[asyncio.Task[None]] = set()
         self._flights: set[asyncio.Task[None]] = set()
         self._live: dict[str, Work] = {}
+        self._resumed: set[str] = set()
         self._rows = Rows()
         self._stop: Fault | None = None
         self._stranded: Fault | None = None
@@ -134,6 +135,11 @@ class Engine:
             self.stop(fault)
         self._strand(work, fault)
 
+    def narrow(self, lane: Lane, most: int) -> None:
+        """No later call of this lane is to be asked for more pictures than so many."""
+        queue = self._queue(lane)
+        queue.most = min(most, queue.most or most)
+
     def money_moved(self) -> None:
         """A reservation was settled or a place in flight freed: who waits may look again."""
         for queue in self._queues.values():
@@ -168,9 +174,13 @@ class Engine:
 
     async def _recover(self) -> None:
         recovery = Recovery(self._parts, self._policy, self._twins, self._lanes_for)
-        for work, attempt in await recovery.run():
-            await self._enter(work)
-            self._track_flight(self._flight.resume(work.lane, work, attempt))
+        for job in await recovery.run():
+            for work in job.works:
+                self._resumed.add(work.slot.id)
+                # The input is read later: this says nothing of the rows before.
+                self._rows.hold(work.slot.row)
+                await self._enter(work)
+            self._track_flight(self._flight.resume(job.works[0].lane, job.works, job.attempts, job.reply))
         if recovery.stop is not None:
             self.stop(recovery.stop)
 
@@ -212,18 +222,39 @@ class Engine:
     # --- feeding ------------------------------------------------------------------------------------------------------
 
     async def _feed(self, slots: Slots) -> None:
+        row: list[Work] = []
         async for slot in _iterate(slots):
-            if slot.id in self._live or await self._kept(slot):
-                continue
-            lanes, before = tuple(self._lanes_for(slot)), await self._attempts_before(slot)
-            state = SlotState(lanes=len(lanes), attempts=len(before))
-            work = Work(slot, lanes, state, *_spent(before))
-            await self._enter(work)
-            self._move_on(work, None)
+            if row and row[0].slot.row != slot.row:
+                self._begin_all(row)
+            if slot.id in self._resumed:
+                await self._met(slot, await self._standing(slot))
+            elif slot.id not in self._live and not await self._kept(slot):
+                row.append(await self._work(slot))
+            if not self._may_share(row, slot):
+                self._begin_all(row)
             await self._mark_rows()
             await self._until_room()
+        self._begin_all(row)
         self._all_read = True
         self._changed.set()
+
+    async def _work(self, slot: Slot) -> Work:
+        lanes, before = tuple(self._lanes_for(slot)), await self._attempts_before(slot)
+        work = Work(slot, lanes, SlotState(lanes=len(lanes), attempts=len(before)), *_spent(before))
+        self._rows.enter(slot.row)
+        await self._enter(work)
+        return work
+
+    def _may_share(self, row: Sequence[Work], slot: Slot) -> bool:
+        """Whether more slots of this row are to come that could go in one call with these."""
+        comes_more = slot.ordinal + 1 < slot.request.n and not self._is_full
+        return comes_more and any(lane.several.most > 1 for work in row[:1] for lane in work.lanes)
+
+    def _begin_all(self, works: list[Work]) -> None:
+        """Queue slots that were held until all of their row were read."""
+        for work in works:
+            self._move_on(work, None)
+        works.clear()
 
     async def _kept(self, slot: Slot) -> bool:
         standing = await self._standing(slot)
@@ -231,11 +262,16 @@ class Engine:
             return False
         if isinstance(standing.outcome, Failure) and standing.outcome.fault.kind not in FINAL:
             return False
-        if standing.slot is None or standing.slot != slot or standing.slot.columns != slot.columns:
-            await self._parts.ledger.keep(slot)
-        self._rows.skip(slot.row)
+        await self._met(slot, standing)
         self._parts.progress.slot_kept(replace(standing.outcome, slot=slot))
         return True
+
+    async def _met(self, slot: Slot, standing: Standing | None) -> None:
+        """The input still wants what was begun before: it is done, or a job of an earlier process is at it."""
+        known = standing.slot if standing else None
+        if known is None or known != slot or known.columns != slot.columns:
+            await self._parts.ledger.keep(slot)
+        self._rows.skip(slot.row)
 
     async def _attempts_before(self, slot: Slot) -> Sequence[Attempt]:
         standing = await self._standing(slot)
@@ -246,7 +282,6 @@ class Engine:
 
     async def _enter(self, work: Work) -> None:
         self._live[work.slot.id] = work
-        self._rows.enter(work.slot.row)
         await self._twins.enter(work.slot.id)
 
     def _move_on(self, work: Work, fault: Fault | None) -> None:
@@ -263,10 +298,13 @@ class Engine:
         self._strand(work, fault or Fault(FaultKind.CANCELLED, "no route is open"))
 
     async def _until_room(self) -> None:
-        limit = self._policy.concurrency * QUEUE_FACTOR
-        while len(self._live) >= limit:
+        while self._is_full:
             self._changed.clear()
             await self._changed.wait()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._live) >= self._policy.concurrency * QUEUE_FACTOR
 
     async def _mark_rows(self, *, force: bool = False) -> None:
         now = self._parts.clock.monotonic()
@@ -294,17 +332,24 @@ class Engine:
             if work is None:
                 due_at = queue.due_at()
                 await queue.rest(None if due_at is None else max(0.0, due_at - now))
-            elif (leave := await self._leave(queue, work)) is not None:
-                self._launch(queue, work, *leave)
+            else:
+                works = [work]
+                if (leave := await self._leave(queue, works)) is not None:
+                    self._launch(queue, works, *leave)
 
-    async def _leave(self, queue: LaneQueue, work: Work) -> tuple[Grant, int] | None:
-        """Wait for a place in flight, for money and for the quota, in that order: a grant counts from its moment."""
-        price = queue.lane.pricing.estimate(work.slot) or 0
+    async def _leave(self, queue: LaneQueue, works: list[Work]) -> tuple[Grant, int] | None:
+        """Wait for a place in flight, for money and for the quota, in that order: a grant counts from its moment.
+
+        Who may share the call is added to ``works`` at the last moment.
+        """
+        each = queue.lane.pricing.estimate(works[0].slot) or 0
         while queue.closed is None:
-            if len(self._flights) >= self._policy.concurrency or not self._affordable(price):
+            if len(self._flights) >= self._policy.concurrency or not self._affordable(each):
                 await queue.rest(None)
                 continue
-            answer = await queue.lane.quota.reserve(self._flight.cost_of(work, price))
+            self._gather(queue, works, each)
+            price = each * len(works)
+            answer = await queue.lane.quota.reserve(self._flight.cost_of(works, price))
             match answer:
                 case Grant():
                     return answer, price
@@ -312,8 +357,24 @@ class Engine:
                     await self._wait(queue, at, why)
                 case Shut(fault):
                     self._shut(queue, fault)
-        self._move_on(work, queue.closed)
+        for work in works:
+            self._move_on(work, queue.closed)
         return None
+
+    def _gather(self, queue: LaneQueue, works: list[Work], each_nusd: int) -> None:
+        """As many slots of one form as a call of this lane is best asked for, and the cap has room for."""
+        first, several = works[0], queue.lane.several
+        most = min(several.bound(first.slot.request), queue.most or several.most)
+        left = self._budget.left_nusd
+        if left is not None and each_nusd:
+            most = min(most, left // each_nusd)
+        if most == len(works) == 1:
+            return
+        queue.put_back(works[1:])
+        now = self._parts.clock.monotonic()
+        ready = 1 + queue.fellows(first, now)
+        best = several.split(ready, first.slot.request, 1 + len(queue))[0]
+        works[1:] = queue.take_fellows(first, min(best, most) - 1, now)
 
     def _shut(self, queue: LaneQueue, fault: Fault) -> None:
         """The lane is closed for the rest of the run: its slots go on to their next lanes."""
@@ -335,13 +396,18 @@ class Engine:
             return
         if seconds > self._policy.max_wait_s and not self._flights:
             kind = FaultKind.DAY_QUOTA if seconds > DAY_WAIT_S else FaultKind.RATE_LIMITED
-            self.stop(Fault(kind, why, retry_after_s=seconds))
+            fault = Fault(kind, why, retry_after_s=seconds)
+            if any(other.closed is None for other in self._queues.values() if other is not queue):
+                # The other lanes go on without it.
+                self._shut(queue, fault)
+                return
+            self.stop(fault)
         self._parts.progress.waiting(why, max(0.0, seconds))
         await queue.rest(max(0.0, seconds))
 
-    def _launch(self, queue: LaneQueue, work: Work, grant: Grant, price_nusd: int) -> None:
+    def _launch(self, queue: LaneQueue, works: Sequence[Work], grant: Grant, price_nusd: int) -> None:
         self._budget.reserve(price_nusd)
-        self._track_flight(self._flight.fly(queue.lane, work, grant, price_nusd))
+        self._track_flight(self._flight.fly(queue.lane, works, grant, price_nusd))
 
     def _track_flight(self, flight: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(flight)

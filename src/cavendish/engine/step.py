@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from ..model.call import Ticket
 from ..model.fault import Charged, Fault, FaultKind
-from .policy import PACED, SHUTTING, STOPPING, Policy
+from .policy import PACED, SHUTTING, STOPPING, TOO_MUCH_AT_ONCE, Policy
 
 WAITS_BEFORE_RETRY = frozenset(
     {FaultKind.OVERLOADED, FaultKind.SERVER_ERROR, FaultKind.CONNECT, FaultKind.TIMEOUT, FaultKind.CUT}
@@ -68,10 +68,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call ended without a picture. ``roll`` in [0, 1) spreads the back-off."""
+    """No picture came. ``roll`` in [0, 1) spreads the back-off; ``several``: other slots shared the call."""
 
     fault: Fault
     roll: float = 0.0
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,19 @@ def step(state: SlotState, event: Event, policy: Policy) -> tuple[SlotState, Eff
             return replace(state, phase=Phase.DELIVERED), Deliver()
         case Ticketed(ticket, after_s):
             return replace(state, phase=Phase.PENDING), PollLater(ticket, after_s)
-        case Refused(fault, roll):
+        case Refused(fault, roll, several):
+            if several and fault.kind in TOO_MUCH_AT_ONCE:
+                return _counted(state, fault.kind), TryAgain(0.0)
             return _refused(state, fault, roll, policy)
+
+
+def _counted(state: SlotState, kind: FaultKind) -> SlotState:
+    return replace(state, phase=Phase.READY, counts={**state.counts, kind: state.counts.get(kind, 0) + 1})
 
 
 def _refused(state: SlotState, fault: Fault, roll: float, policy: Policy) -> tuple[SlotState, Effect]:
     kind = fault.kind
-    counted = replace(state, phase=Phase.READY, counts={**state.counts, kind: state.counts.get(kind, 0) + 1})
+    counted = _counted(state, kind)
     if kind in STOPPING:
         return counted, StopRun(fault)
     if kind in SHUTTING:

@@ -22,10 +22,12 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call on the books.
+    """What one call is for one slot, on the books.
 
     ``estimate_nusd`` is the price written down before it left, ``cost_nusd`` what it was found to cost (``None`` until
-    settled, and when the price is unknown). Times are seconds since the epoch.
+    settled, and when the price is unknown). Times are seconds since the epoch. A call that was asked for several
+    pictures is an attempt for each of its slots: ``shared`` is then the id of the first of them, ``place`` which of the
+    call's slots this is (from 0), and what the call cost and used is divided among them.
     """
 
     id: str
@@ -41,3 +43,10 @@ class Attempt:
     usage: Usage = NOTHING_USED
     fault: Fault | None = None
     ticket: Ticket | None = None
+    shared: str = ""
+    place: int = 0
+
+    @property
+    def call_id(self) -> str:
+        """The id under which its call is known to the provider's port and to the blob store."""
+        return self.shared or self.id

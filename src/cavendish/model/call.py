@@ -62,13 +62,33 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """Which words of an answer rest on which sources.
+
+    ``sources`` are indexes into the note's sources, ``scores`` the provider's confidence in each, where it tells one.
+    ``start`` and ``end`` count bytes within the part of the answer with the index ``part``.
+    """
+
+    text: str
+    sources: tuple[int, ...]
+    start: int = 0
+    end: int = 0
+    part: int = 0
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GroundingNote:
-    """Queries and sources of a grounded answer; ``attribution`` is the HTML that the provider obliges users to show."""
+    """Queries and sources of a grounded answer; ``attribution`` is the HTML that the provider obliges users to show.
+
+    ``supports`` say which of the answer's words rest on which sources.
+    """
 
     web_queries: tuple[str, ...] = ()
     image_queries: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     attribution: str = ""
+    supports: tuple[Support, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +97,8 @@ class Done:
 
     ``parts`` is all that the model gave, in order; ``finals`` are the indexes of the pictures to deliver. The other
     pictures are drafts or thoughts. ``shortfall`` says why a call that was asked for several gave fewer. ``finish``
-    is the provider's finish word. ``answered_by`` is the model that answered, as the provider spells it.
+    is the provider's finish word. ``answered_by`` is the model that answered, as the provider spells it. ``tier`` is
+    the class of service that it was given, ``standard`` and ``flex`` for instance, where the provider tells one.
     """
 
     parts: tuple[Part, ...]
@@ -89,6 +110,7 @@ class Done:
     grounding: GroundingNote | None = None
     shortfall: tuple[Fault, ...] = ()
     notices: tuple[Notice, ...] = ()
+    tier: str = ""
 
     @property
     def pictures(self) -> tuple[Image, ...]:

@@ -16,7 +16,7 @@ import orjson
 
 from .attempt import Attempt, AttemptState
 from .blob import Blob
-from .call import Done, GroundingNote, Later, Source, Ticket
+from .call import Done, GroundingNote, Later, Source, Support, Ticket
 from .fault import Charged, Fault, FaultKind, Scope
 from .request import Image, ImageRequest, JsonValue, Notice, Role, Text, Turn, Use
 from .result import Failure, Picture, Route, Slot
@@ -146,7 +146,14 @@ _FAULT = _Shape(Fault, kind=_word(FaultKind), charged=_word(Charged), scope=_wor
 _TICKET = _Shape(Ticket, data=_MAPPING)
 _SLOT = _Shape(Slot, request=_REQUEST.codec, columns=_MAPPING)
 _SOURCE = _Shape(Source)
-_GROUNDING = _Shape(GroundingNote, web_queries=_LIST, image_queries=_LIST, sources=_each(_SOURCE.codec))
+_SUPPORT = _Shape(Support, sources=_LIST, scores=_LIST)
+_GROUNDING = _Shape(
+    GroundingNote,
+    web_queries=_LIST,
+    image_queries=_LIST,
+    sources=_each(_SOURCE.codec),
+    supports=_each(_SUPPORT.codec),
+)
 _DONE = _Shape(
     Done,
     parts=_PARTS,

@@ -45,7 +45,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A slot that ended well. ``blob.ref`` is the file's name inside the run folder; sizes in pixels."""
+    """A slot that ended well. ``blob.ref`` is the file's name inside the run folder; sizes in pixels.
+
+    ``extras`` are the other parts of its answer, in order; the first ``place`` of them came before the picture.
+    """
 
     slot: Slot
     blob: Blob
@@ -65,6 +68,7 @@ class Picture:
     finish: str = ""
     answered_by: str = ""
     response_id: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

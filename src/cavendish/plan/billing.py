@@ -28,6 +28,8 @@ RULES: Mapping[str, Rule] = {
     # docs.apiyi.com, 2026-11: a client that hangs up is billed, its result is lost; 4xx, 429 and 503 are not.
     "relay_tokens": Rule(Charged.YES, errors_free=False, counts_tokens=True),
     "relay_per_request": Rule(Charged.YES, errors_free=False, counts_tokens=False),
+    # What the wire format's own answers say stands: Ark, Black Forest Labs, fal, OpenAI, OpenRouter.
+    "as_told": Rule(Charged.UNKNOWN, errors_free=False, counts_tokens=True),
 }
 
 FREE_WORDS = "not be charged"
@@ -84,7 +86,8 @@ def _answered(fault: Fault, rule: Rule, *, bills_refusals: bool | None) -> Charg
     used = fault.usage
     if used.output_image_tokens + used.output_text_tokens + used.thought_tokens:
         return Charged.YES
-    return Charged.NO if used.reported else fault.charged
+    # Counted pieces say that something was drawn, not that it was billed.
+    return Charged.NO if used.reported and not used.images else fault.charged
 
 
 def _error(fault: Fault, rule: Rule) -> Charged:

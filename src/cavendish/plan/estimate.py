@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 from ..catalog.cards import ModelCard, PriceCard
-from ..catalog.fit import BYTES_PER_TOKEN
+from ..catalog.fit import BYTES_PER_TOKEN, word_for
 from ..catalog.resolve import Resolved
 from ..model.call import Done
 from ..model.fault import Charged, Fault
@@ -69,7 +69,7 @@ class PriceBook:
             return None
         if price.per_request is not None:
             return price.per_request
-        size = request.size or self.card.default_size
+        size = word_for(self.card, request.size)
         usage = Usage(
             input_tokens=input_tokens(request, self.card),
             output_text_tokens=self.card.tokens.text,
@@ -121,17 +121,26 @@ class PriceBook:
     def _by_tokens(self, slot: Slot, usage: Usage, reply: Done | Fault, price: PriceCard) -> Priced:
         usage = replace(usage, searches=_billed_searches(usage, reply, price))
         if usage.images and price.output_image is None:
-            pieces = self._pictures(usage.images, slot.request.size or self.card.default_size, slot.request.quality)
+            pieces = self._pictures(
+                self._paid_for(usage, reply), word_for(self.card, slot.request.size), slot.request.quality
+            )
             return _told(_sum((pieces, _beside_pictures(usage, price))), Basis.FLAT)
         uncounted = 0 if isinstance(reply, Fault) or usage.output_image_tokens else _drawn(reply)
         if not uncounted:
             pictures = _amount(usage.output_image_tokens, price.output_image)
             return _told(_sum((pictures, _beside_pictures(usage, price))), Basis.TOKENS)
-        size = slot.request.size or self.card.default_size
+        size = word_for(self.card, slot.request.size)
         # A relay that counts all output in one sum has the pictures' tokens in it: they are not words as well.
         words = max(0, usage.output_text_tokens - uncounted * self._tokens_of(size))
         beside = _beside_pictures(replace(usage, output_text_tokens=words), price)
         return _told(_sum((self._pictures(uncounted, size, slot.request.quality), beside)), Basis.ESTIMATE)
+
+    def _paid_for(self, usage: Usage, reply: Done | Fault) -> int:
+        """The pictures that were counted, without those that were refused and may have cost nothing."""
+        if isinstance(reply, Fault):
+            return usage.images
+        refused = sum(self.charged(fault).charged is not Charged.YES for fault in reply.shortfall)
+        return max(usage.images - refused, min(usage.images, _drawn(reply)))
 
     def _tokens_of(self, size: str) -> int:
         known = self.card.sizes.get(size)

@@ -441,3 +441,46 @@ async def test_the_settings_are_those_that_make_an_entry_last(tmp_path):
             lambda: (pragma("journal_mode"), pragma("synchronous"), pragma("foreign_keys"), pragma("integrity_check"))
         )
     assert settings == ("wal", 2, 1, "ok")
+
+
+# --- calls for several ------------------------------------------------------------------------------------------------
+
+
+def shared(count=3):
+    """The slots of one call, and their intents."""
+    wanted = [slot(ordinal=i) for i in range(count)]
+    return wanted, [replace(intent(f"a{i}", one), shared="a0", place=i) for i, one in enumerate(wanted)]
+
+
+async def test_all_slots_of_a_call_know_it_and_their_places(ledger):
+    wanted, attempts = shared()
+    await ledger.intend_all(list(zip(attempts, wanted, strict=True)))
+    assert await ledger.open_attempts() == list(zip(attempts, wanted, strict=True))
+    await ledger.waiting_all([waiting(attempt) for attempt in attempts])
+    assert [attempt.call_id for attempt, _ in await ledger.open_attempts()] == ["a0"] * 3
+    ends = [picture(wanted[0]), picture(wanted[1]), None]
+    await ledger.settle_all([(receipt(a, cost=i), end) for i, (a, end) in enumerate(zip(attempts, ends, strict=True))])
+    tally = await ledger.tally()
+    assert (tally.delivered, tally.attempts, tally.billed_nusd, tally.in_flight) == (2, 3, 3, 0)
+    (last,) = await attempts_of(ledger, wanted[2].id)
+    assert (last.shared, last.place) == ("a0", 2)
+
+
+async def test_a_call_is_begun_whole_or_not_at_all(ledger):
+    wanted, attempts = shared()
+    await ledger.intend(intent("other", wanted[2]), wanted[2])
+    with pytest.raises(IllegalEntry):
+        await ledger.intend_all(list(zip(attempts, wanted, strict=True)))
+    assert [attempt.id for attempt, _ in await ledger.open_attempts()] == ["other"]
+
+
+async def test_a_call_is_settled_whole_or_not_at_all(ledger):
+    wanted, attempts = shared()
+    await ledger.intend_all(list(zip(attempts, wanted, strict=True)))
+    await ledger.settle(receipt(attempts[2]), None)
+    with pytest.raises(IllegalEntry):
+        await ledger.settle_all(
+            [(receipt(attempt), picture(one)) for attempt, one in zip(attempts, wanted, strict=True)]
+        )
+    assert len(await ledger.open_attempts()) == 2
+    assert (await ledger.tally()).delivered == 0

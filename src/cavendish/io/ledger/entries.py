@@ -33,6 +33,20 @@ def of_intent(attempt: Attempt, slot: Slot) -> Iterator[Statement]:
     yield of_event("intent", attempt.intent_at, attempt)
 
 
+def of_waiting(attempt: Attempt) -> Iterator[Statement]:
+    """The statements that keep the ticket of an attempt's job."""
+    yield of_attempt(attempt)
+    yield of_event("waiting", attempt.intent_at, attempt)
+
+
+def of_receipt(attempt: Attempt, outcome: Outcome | None) -> Iterator[Statement]:
+    """The statements that settle an attempt, and end its slot when there is an outcome."""
+    yield of_attempt(attempt)
+    yield of_event(attempt.state.value, attempt.settled_at or attempt.intent_at, attempt)
+    if outcome is not None:
+        yield of_outcome(outcome)
+
+
 def of_conclusion(outcome: Failure) -> Iterator[Statement]:
     """The statements that end a slot that needs no attempt to end, or no further one."""
     yield from _of_slot(outcome.slot)
@@ -76,6 +90,8 @@ def _standing(attempt: Attempt) -> dict[str, Any]:
         for name, value in (("usage", attempt.usage), ("fault", attempt.fault), ("ticket", attempt.ticket))
         if value is not None and value != NOTHING_USED
     }
+    if attempt.shared:
+        details |= {"shared": attempt.shared, "place": attempt.place}
     return {
         "id": attempt.id,
         "slot_id": attempt.slot_id,
@@ -148,4 +164,6 @@ def to_attempt(row: Sequence[Any]) -> Attempt:
         usage=from_plain(details["usage"], Usage) if "usage" in details else NOTHING_USED,
         fault=from_plain(details["fault"], Fault) if "fault" in details else None,
         ticket=from_plain(details["ticket"], Ticket) if "ticket" in details else None,
+        shared=details.get("shared", ""),
+        place=details.get("place", 0),
     )

@@ -32,30 +32,49 @@ class MemoryLedger:
 
     async def intend(self, attempt: Attempt, slot: Slot) -> None:
         """Write an attempt down before its call leaves, and its slot when that is new."""
+        await self.intend_all(((attempt, slot),))
+
+    async def intend_all(self, entries: Sequence[tuple[Attempt, Slot]]) -> None:
+        """``intend`` for all slots of one call."""
         self._on_commit("before")
-        if slot.id in self._live or attempt.id in self._attempts:
-            raise IllegalEntry(f"slot {slot.id} has a live attempt already")
-        self._put(slot)
-        self._attempts[attempt.id] = attempt
-        self._of_slot.setdefault(slot.id, []).append(attempt.id)
-        self._live[slot.id] = attempt.id
+        for attempt, slot in entries:
+            if slot.id in self._live or attempt.id in self._attempts:
+                raise IllegalEntry(f"slot {slot.id} has a live attempt already")
+        for attempt, slot in entries:
+            self._put(slot)
+            self._attempts[attempt.id] = attempt
+            self._of_slot.setdefault(slot.id, []).append(attempt.id)
+            self._live[slot.id] = attempt.id
         self._on_commit("after")
 
     async def waiting(self, attempt: Attempt) -> None:
         """A job was accepted: keep its ticket."""
+        await self.waiting_all((attempt,))
+
+    async def waiting_all(self, attempts: Sequence[Attempt]) -> None:
+        """``waiting`` for all slots of one call."""
         self._on_commit("before")
-        self._move(attempt)
+        for attempt in attempts:
+            self._must_live(attempt)
+        for attempt in attempts:
+            self._move(attempt)
         self._on_commit("after")
 
     async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Write an attempt's receipt, and the slot's outcome when that ended it."""
+        await self.settle_all(((attempt, outcome),))
+
+    async def settle_all(self, receipts: Sequence[tuple[Attempt, Outcome | None]]) -> None:
+        """``settle`` for all slots of one call."""
         self._on_commit("before")
-        self._must_live(attempt)
-        if outcome is not None:
-            self._end(outcome)
-        self._move(attempt)
-        if attempt.state not in LIVE:
-            del self._live[attempt.slot_id]
+        for attempt, _ in receipts:
+            self._must_live(attempt)
+        for attempt, outcome in receipts:
+            if outcome is not None:
+                self._end(outcome)
+            self._move(attempt)
+            if attempt.state not in LIVE:
+                del self._live[attempt.slot_id]
         self._on_commit("after")
 
     async def conclude(self, outcome: Failure) -> None:
@@ -147,6 +166,8 @@ class MemoryLedger:
             route=before.route,
             estimate_nusd=before.estimate_nusd,
             intent_at=before.intent_at,
+            shared=before.shared,
+            place=before.place,
         )
 
     def _end(self, outcome: Outcome) -> None:

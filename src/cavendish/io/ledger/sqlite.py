@@ -21,7 +21,7 @@ from ...errors import FolderError
 from ...model.attempt import Attempt
 from ...model.result import Failure, Outcome, Slot
 from . import queries
-from .entries import IllegalEntry, Statement, of_attempt, of_conclusion, of_event, of_intent, of_kept, of_outcome
+from .entries import IllegalEntry, Statement, of_conclusion, of_intent, of_kept, of_receipt, of_waiting
 from .reader import UNUSABLE, LedgerReader, broken, check_version, is_out_of_space
 from .schema import MIGRATIONS
 
@@ -84,19 +84,27 @@ class SqliteLedger:
 
     async def intend(self, attempt: Attempt, slot: Slot) -> None:
         """Write an attempt down before its call leaves, and its slot when that is new."""
-        await self._write(of_intent(attempt, slot))
+        await self.intend_all(((attempt, slot),))
+
+    async def intend_all(self, entries: Sequence[tuple[Attempt, Slot]]) -> None:
+        """``intend`` for all slots of one call, in one transaction."""
+        await self._write(statement for entry in entries for statement in of_intent(*entry))
 
     async def waiting(self, attempt: Attempt) -> None:
         """A job was accepted: keep its ticket."""
-        await self._write((of_attempt(attempt), of_event("waiting", attempt.intent_at, attempt)))
+        await self.waiting_all((attempt,))
+
+    async def waiting_all(self, attempts: Sequence[Attempt]) -> None:
+        """``waiting`` for all slots of one call, in one transaction."""
+        await self._write(statement for attempt in attempts for statement in of_waiting(attempt))
 
     async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Write an attempt's receipt, and the slot's outcome when that ended it: in one transaction."""
-        at = attempt.settled_at or attempt.intent_at
-        statements = [of_attempt(attempt), of_event(attempt.state.value, at, attempt)]
-        if outcome is not None:
-            statements.append(of_outcome(outcome))
-        await self._write(statements)
+        await self.settle_all(((attempt, outcome),))
+
+    async def settle_all(self, receipts: Sequence[tuple[Attempt, Outcome | None]]) -> None:
+        """``settle`` for all slots of one call, in one transaction."""
+        await self._write(statement for receipt in receipts for statement in of_receipt(*receipt))
 
     async def conclude(self, outcome: Failure) -> None:
         """End a slot without a further attempt."""
