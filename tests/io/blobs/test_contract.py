@@ -185,6 +185,16 @@ async def test_discarding_spares_what_is_recorded(store):
     assert await store.dimensions(loose) is None
 
 
+async def test_what_arrived_under_one_id_is_given_to_an_attempt(store):
+    named, other = arrive(store, "line 7", picture()), arrive(store, "line 7", b"x" * 5000)
+    store.give("line 7", "a1", {named.ref, "nowhere"})
+    store.discard("line 7")
+    await store.record("a1", done(named))
+    assert await store.dimensions(named) == (8, 6)
+    assert await store.dimensions(other) is None
+    assert set(await store.recorded()) == {"a1"}
+
+
 async def test_an_aborted_writer_leaves_nothing(store):
     writer = store.new_blob("a1")
     writer.write(b"x" * 3_000_000)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import platform
 import sys
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,6 +100,11 @@ def claim(root: Path, card: RunCard, *, settings: str | None = None) -> Claim:
     return Claim(root, known or card, fd, is_new=known is None)
 
 
+def card_of(root: Path) -> RunCard | None:
+    """Whose folder it is, ``None`` when no run was begun there. Raises ``FolderError`` as ``claim`` does."""
+    return _read_card(root / INNER / _CARD)
+
+
 def prepare(root: Path) -> None:
     """Make what a run folder needs. Raises ``FolderError`` when that cannot be done."""
     if root.exists() and not root.is_dir():
@@ -159,6 +166,19 @@ def _write_card(path: Path, card: RunCard) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+@contextlib.contextmanager
+def held(root: Path, lock_name: str) -> Generator[None]:
+    """The sole right to write to another kind of folder, by a lock file in it. Raises ``FolderError`` at once."""
+    try:
+        fd = _lock(root, root / lock_name)
+    except OSError as error:
+        raise _refused(root, error) from error
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def _lock(root: Path, path: Path) -> int:

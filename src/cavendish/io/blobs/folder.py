@@ -19,7 +19,7 @@ import itertools
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -153,6 +153,15 @@ class FolderBlobs:
             self._drop_parts(parts)
             raise
 
+    def give(self, from_id: str, attempt_id: str, refs: Collection[str]) -> None:
+        """What arrived under one id belongs to an attempt."""
+        loose = self._loose.get(from_id, {})
+        found = {ref: loose.pop(ref) for ref in refs if ref in loose}
+        if not loose:
+            self._loose.pop(from_id, None)
+        if found:
+            self._loose.setdefault(attempt_id, {}).update(found)
+
     def discard(self, attempt_id: str) -> None:
         """Drop what arrived of an attempt and was not sealed. Does not wait."""
         self._drop_parts(self._take_loose(attempt_id))
@@ -205,6 +214,8 @@ class FolderBlobs:
         for attempt_id, reply in found.items():
             refs = (blob.ref for blob in blobs_of(reply))
             self._sealed.setdefault(attempt_id, set()).update(ref for ref in refs if ref.startswith(TMP))
+            if any(picture.uri and picture.blob is None for picture in reply.pictures):
+                self._unfetched[attempt_id] = reply
         return dict(found)
 
     async def forget(self, attempt_id: str) -> None:

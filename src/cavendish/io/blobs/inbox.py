@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -33,6 +33,10 @@ class Inbox(Protocol):
         ``url`` is the address of a picture that was fetched: then the attempt's earlier reply stays, and is given that
         picture. Raises ``OutOfSpace``.
         """
+        ...
+
+    def give(self, from_id: str, attempt_id: str, refs: Collection[str]) -> None:
+        """What arrived under one id belongs to an attempt: in the results of a job, its name may come after it."""
         ...
 
     def discard(self, attempt_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ...engine.ports import OutOfSpace
@@ -83,6 +83,12 @@ class MemoryBlobs:
         self._loose.get(attempt_id, set()).difference_update(wanted)
         self._sealed.setdefault(attempt_id, set()).update(wanted)
         self.discard(attempt_id)
+
+    def give(self, from_id: str, attempt_id: str, refs: Collection[str]) -> None:
+        """What arrived under one id belongs to an attempt."""
+        found = self._loose.get(from_id, set()).intersection(refs)
+        self._loose.get(from_id, set()).difference_update(found)
+        self._loose.setdefault(attempt_id, set()).update(found)
 
     def discard(self, attempt_id: str) -> None:
         """Drop what arrived of an attempt and was not sealed."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -33,11 +33,20 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: until connected, between two bytes (``None``: as long as the whole), until the answer is whole."""
+    """Seconds: until connected, between two bytes (``None``: as long as the whole), until the answer is whole.
+
+    ``whole_by_size``: pictures of these sizes take longer.
+    """
 
     connect_s: float = CONNECT_S
     silence_s: float | None = None
     whole_s: float = WHOLE_S
+    whole_by_size: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def of_size(self, size: str | None) -> Timeouts:
+        """Those of a call for a picture of this size."""
+        whole_s = self.whole_by_size.get(size or "", self.whole_s)
+        return self if whole_s == self.whole_s else replace(self, whole_s=whole_s)
 
     @property
     def silence(self) -> float:

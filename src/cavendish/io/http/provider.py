@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
+from typing import Protocol
 
 from yarl import URL
 
@@ -12,7 +15,7 @@ from ...catalog.cards import EndpointCard
 from ...engine.ports import Answer, Clock
 from ...errors import ConfigError
 from ...model.call import Call, Done, Fetch, Open, Reply
-from ...model.fault import Charged, Fault, FaultKind
+from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import ImageRequest
 from ...secret import Secret
 from ...wire.blobs import DEFAULT_LIMITS, Limits
@@ -27,6 +30,8 @@ from .session import Session
 TIMEOUT_HEADER = "timeout_header"
 """The option of an endpoint that names a header for our time-out in whole seconds (Google: ``X-Server-Timeout``)."""
 
+UNAUTHENTICATED = 401
+
 LOOK_LIMITS = Limits(blobs=0)
 _ANY = Open(ImageRequest((), ""))
 """The call under which a dialect reads an error that no call led to."""
@@ -36,25 +41,42 @@ _KEY = re.compile(r"[!-~]*")
 _BREAKS = re.compile(r"[\x00-\x20\x7f]")
 
 
+class Tokens(Protocol):
+    """A key that does not last: it is asked for before each call."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What goes with every call beside the token."""
+        ...
+
+    async def current(self) -> Secret | Fault:
+        """A token that is good for the next minutes, or why there is none."""
+        ...
+
+    def refused(self, token: Secret) -> None:
+        """The endpoint did not take this token: the next call needs another."""
+        ...
+
+
 class HttpProvider:
     """Implements ``engine.ports.Provider``.
 
     The key goes to the endpoint's own origin, and over HTTPS to its trusted hosts; to no other, whatever a reply's URL
-    or a redirect says. ``key`` is ``None`` for endpoints that want none.
+    or a redirect says. ``key`` is ``None`` for endpoints that want none, and ``Tokens`` where keys do not last.
     """
 
     def __init__(
         self,
         dialect: Dialect,
         card: EndpointCard,
-        key: Secret | None,
+        key: Secret | Tokens | None,
         session: Session,
         inbox: Inbox,
         clock: Clock,
         timeouts: Timeouts | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        if key is not None and not _KEY.fullmatch(key.reveal()):
+        if isinstance(key, Secret) and not _KEY.fullmatch(key.reveal()):
             raise ConfigError(f"the key for {card.name} has characters in it that no key has", hints=("set it anew",))
         self._dialect = dialect
         self._card = card
@@ -65,6 +87,7 @@ class HttpProvider:
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
         self._limits = limits
+        self._refused: Secret | None = None
 
     def __repr__(self) -> str:
         return f"HttpProvider({self._card.name!r}, {str(self._base)!r})"
@@ -74,8 +97,9 @@ class HttpProvider:
         started = self._clock.monotonic()
         fetched = call.url if isinstance(call, Fetch) else ""
         try:
-            arrived = await self._exchange(call, attempt_id)
-            reply = self._read(arrived, call)
+            key = await self._key_now()
+            arrived = Arrived(fault=key) if isinstance(key, Fault) else await self._exchange(call, attempt_id, key)
+            reply = self._read(arrived, call, None if isinstance(key, Fault) else key)
             latency_s = self._clock.monotonic() - started
             if isinstance(reply, Done):
                 await self._inbox.record(attempt_id, reply, url=fetched)
@@ -91,17 +115,26 @@ class HttpProvider:
         """
         request = WireRequest("GET", path)
         store = MemoryBlobs()
-        exchange = Exchange(self._session, store, self._stamp, self._timeouts, LOOK_LIMITS)
+        key = await self._key_now()
+        if isinstance(key, Fault):
+            return key
+        stamp = partial(self._stamp, token=key, whole_s=self._timeouts.whole_seconds)
+        exchange = Exchange(self._session, store, stamp, self._timeouts, LOOK_LIMITS)
         arrived = await exchange.run(self._url(request), request, lambda: store.new_blob(""))
         if arrived.response is None or arrived.fault is not None:
-            return self._safe(arrived.fault or Fault(FaultKind.MALFORMED, "there was no answer"))
+            return _safe(arrived.fault or Fault(FaultKind.MALFORMED, "there was no answer"), key)
         if arrived.response.status < 400:
             return arrived.response
         refused = self._dialect.read_reply(arrived.response, _ANY)
         unread = Fault(FaultKind.MALFORMED, "the error cannot be read", status=arrived.response.status)
-        return self._safe(refused if isinstance(refused, Fault) else unread)
+        return _safe(refused if isinstance(refused, Fault) else unread, key)
 
-    async def _exchange(self, call: Call, attempt_id: str) -> Arrived:
+    async def _key_now(self) -> Secret | Fault | None:
+        if isinstance(self._key, Secret) or self._key is None:
+            return self._key
+        return await self._key.current()
+
+    async def _exchange(self, call: Call, attempt_id: str, key: Secret | None) -> Arrived:
         try:
             request = self._dialect.write_call(call)
             url = self._url(request)
@@ -109,27 +142,37 @@ class HttpProvider:
                 raise ValueError("the answer names a picture inside of this network")
         except ValueError as error:
             return Arrived(fault=Fault(FaultKind.INVALID_REQUEST, f"the request cannot be written: {error}"))
-        exchange = Exchange(self._session, self._inbox, self._stamp, self._timeouts, self._limits)
+        timeouts = self._timeouts.of_size(call.request.size) if isinstance(call, Open) else self._timeouts
+        stamp = partial(self._stamp, token=key, whole_s=timeouts.whole_seconds)
+        exchange = Exchange(self._session, self._inbox, stamp, timeouts, self._limits)
         redirects = REDIRECT_LIMIT if isinstance(call, Fetch) else 0
         return await exchange.run(url, request, lambda: self._inbox.new_blob(attempt_id), redirects=redirects)
 
-    def _read(self, arrived: Arrived, call: Call) -> Reply:
+    def _read(self, arrived: Arrived, call: Call, key: Secret | None) -> Reply:
         response, fault = arrived.response, arrived.fault
         if response is None:
             assert fault is not None
-            return self._safe(fault)
+            return _safe(fault, key)
         if response.too_large:
             return Fault(FaultKind.MALFORMED, "the answer is too large", Charged.UNKNOWN, status=response.status)
         reply = self._dialect.read_reply(response, call)
         if not isinstance(reply, Fault):
+            self._refused = None
             return reply
         if fault is not None and response.status < 400:
             # How far it came is known here, and what the rest would have said is not known to anyone.
             reply = fault.having(status=response.status, usage=reply.usage)
-        return self._safe(reply)
+        return _safe(self._outlived(reply, key), key)
 
-    def _safe(self, fault: Fault) -> Fault:
-        return without(fault, self._key.reveal()) if self._key else fault
+    def _outlived(self, fault: Fault, key: Secret | None) -> Fault:
+        """A token that is refused may have been taken back; only a second refusal in a row is about who asks."""
+        if fault.status != UNAUTHENTICATED or key is None or isinstance(self._key, Secret) or self._key is None:
+            return fault
+        self._key.refused(key)
+        before, self._refused = self._refused, key
+        if before not in {None, key}:
+            return fault
+        return replace(fault, kind=FaultKind.CONNECT, charged=Charged.NO, scope=Scope.CALL)
 
     def _url(self, request: WireRequest) -> URL:
         if request.path.startswith("/"):
@@ -143,16 +186,19 @@ class HttpProvider:
             raise ValueError(f"no HTTP URL: {url.scheme}:")
         return url.extend_query(request.query) if request.query else url
 
-    def _stamp(self, url: URL) -> Mapping[str, str]:
+    def _stamp(self, url: URL, token: Secret | None = None, whole_s: int = 0) -> Mapping[str, str]:
         """The key, and our time-out where it is asked for: only for the endpoint's own hosts."""
         if not self._is_ours(url):
             return {}
         headers: dict[str, str] = {}
         option = self._card.options.get(TIMEOUT_HEADER)
         if isinstance(option, str) and option:
-            headers[option] = str(self._timeouts.whole_seconds)
-        if self._key is not None:
-            headers[self._card.auth_header] = self._card.auth_prefix + self._key.reveal()
+            headers[option] = str(whole_s)
+        key = self._key if isinstance(self._key, Secret) else token
+        if key is not None:
+            headers[self._card.auth_header] = self._card.auth_prefix + key.reveal()
+        if self._key is not None and not isinstance(self._key, Secret):
+            headers |= self._key.headers
         return headers
 
     def _is_ours(self, url: URL) -> bool:
@@ -161,6 +207,10 @@ class HttpProvider:
         if url.scheme != "https" or not url.is_default_port():
             return False
         return any(_is_host(url.host or "", trusted) for trusted in self._card.trusted_hosts)
+
+
+def _safe(fault: Fault, key: Secret | None) -> Fault:
+    return without(fault, key.reveal()) if key else fault
 
 
 def _is_host(host: str, trusted: str) -> bool:

@@ -30,7 +30,7 @@ class Upload:
         return b"".join(part for part in self._parts if isinstance(part, bytes))
 
     async def _stream(self) -> AsyncIterator[bytes]:
-        pieces = self._pieces()
+        pieces = self.pieces()
         try:
             while piece := await asyncio.to_thread(next, pieces, b""):
                 yield piece
@@ -38,7 +38,8 @@ class Upload:
             self.error = error
             raise
 
-    def _pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
+        """The body in pieces. Blocks; raises ``OSError`` for a blob that cannot be read."""
         for part in self._parts:
             if isinstance(part, bytes):
                 if part:

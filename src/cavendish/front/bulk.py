@@ -1,0 +1,106 @@
+"""Bulk: which part of a run goes as jobs of a batch API, by which routes and keys, and what is left online."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from ..dialects.gemini import GeminiDialect
+from ..dialects.gemini.batch import GeminiBatch
+from ..engine.bulk.chunk import is_bulk
+from ..engine.bulk.ports import BulkLane, BulkPolicy
+from ..engine.bulk.run import BulkEngine, Places
+from ..engine.flight import Parts
+from ..engine.ports import Lane, Ledger
+from ..errors import RequestError
+from ..io.http.bulk import GoogleJobs
+from ..model.result import Slot
+from .order import BATCH, Order
+from .recipes import MAX_WAIT_S
+from .routes import Routes, dialect_of
+
+if TYPE_CHECKING:
+    from ..catalog.resolve import Resolved
+    from ..io.blobs.inbox import Inbox
+    from ..io.http.files import Door
+    from .build import Workshop
+
+SIMULATED_POLL_S: Final = 0.1
+"""The simulator's jobs take seconds."""
+
+
+class Bulk:
+    """The jobs of one run. ``inbox`` is its folder."""
+
+    def __init__(self, workshop: Workshop, routes: Routes, order: Order, inbox: Inbox) -> None:
+        self._workshop = workshop
+        self._given = routes
+        self._order = order
+        self._inbox = inbox
+        self._bulk: dict[str, tuple[BulkLane, ...]] = {}
+        self._online: dict[str, tuple[Lane, ...]] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether new slots go as jobs."""
+        return self._given.wish.mode == BATCH
+
+    async def is_needed(self, ledger: Ledger) -> bool:
+        """Whether jobs are wanted, or some of an earlier run are still to be fetched."""
+        return self.wanted or any(is_bulk(attempt) for attempt, _ in await ledger.open_attempts())
+
+    def engine(self, parts: Parts, run_id: str) -> BulkEngine:
+        """What carries the jobs."""
+        order = self._order
+        places = Places(self.lanes, lambda slot: (*(place.lane for place in self.lanes(slot)), *self.online(slot)))
+        return BulkEngine(parts, places, run_id, order.policy, self._bounds(), order.max_cost_nusd)
+
+    def lanes(self, slot: Slot) -> Sequence[BulkLane]:
+        """The routes by which a slot goes as part of a job, one for each key."""
+        name = slot.request.model
+        if name not in self._bulk:
+            lanes = self._workshop.lanes(self._as_jobs, name, self._inbox, self._order.timeout_s)
+            doors = self._workshop.doors(self._as_jobs, name, self._inbox)
+            self._bulk[name] = tuple(
+                BulkLane(lane, self._jobs(resolved, door)) for lane, (resolved, door) in zip(lanes, doors, strict=True)
+            )
+        return self._bulk[name]
+
+    def online(self, slot: Slot) -> Sequence[Lane]:
+        """The routes by which a slot goes by itself."""
+        name = slot.request.model
+        if name not in self._online:
+            self._online[name] = self._workshop.lanes(self._by_call, name, self._inbox, self._order.timeout_s)
+        return self._online[name]
+
+    def _jobs(self, resolved: Resolved, door: Door) -> GoogleJobs:
+        dialect = dialect_of(replace(resolved, endpoint=door.card))
+        if not isinstance(dialect, GeminiDialect) or dialect.place:
+            message = f"the batch API of {resolved.endpoint.name} is not spoken here"
+            raise RequestError(message, field="mode", hints=("leave --mode batch out, or name google with --via",))
+        references = self._workshop.references(door.card, door.key)
+        return GoogleJobs(door, GeminiBatch(dialect.version, dialect.spelling), references)
+
+    @cached_property
+    def _as_jobs(self) -> Routes:
+        return self._given if self.wanted else _in_mode(self._given, BATCH)
+
+    @cached_property
+    def _by_call(self) -> Routes:
+        return _in_mode(self._given, None) if self.wanted else self._given
+
+    def _bounds(self) -> BulkPolicy:
+        order = self._order
+        # Where no job is wanted any more, those of an earlier run are waited for, and what they lack goes online.
+        deadline_s = order.batch_deadline_s if self.wanted or order.batch_deadline_s is not None else MAX_WAIT_S
+        only = order.batch_only and self.wanted
+        if not self._given.simulated:
+            return BulkPolicy(deadline_s=deadline_s, only=only)
+        quick = SIMULATED_POLL_S
+        return BulkPolicy(deadline_s=deadline_s, only=only, first_poll_s=quick, poll_cap_s=20 * quick, listing_s=quick)
+
+
+def _in_mode(routes: Routes, mode: str | None) -> Routes:
+    return replace(routes, wish=replace(routes.wish, mode=mode), _known={})
