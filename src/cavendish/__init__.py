@@ -28,15 +28,22 @@ if TYPE_CHECKING:
     from .front.client import AsyncClient
     from .front.folder.summary import Summary
     from .front.outcome import Failure, Picture, Result
+    from .front.references import Reference
+    from .front.session.session import AsyncSession, Session
+    from .front.session.turn import SessionTurn
     from .front.stream import PictureStream
     from .front.sync import Client
 
 _PLACES = {
     "AsyncClient": "front.client",
+    "AsyncSession": "front.session.session",
     "PictureStream": "front.stream",
     "Client": "front.sync",
+    "Session": "front.session.session",
+    "SessionTurn": "front.session.turn",
     "Failure": "front.outcome",
     "Picture": "front.outcome",
+    "Reference": "front.references",
     "Result": "front.outcome",
     "Summary": "front.folder.summary",
     "BatchInputError": "errors",
@@ -52,6 +59,7 @@ _PLACES = {
 
 __all__ = [
     "AsyncClient",
+    "AsyncSession",
     "BatchInputError",
     "CavendishError",
     "Client",
@@ -62,9 +70,12 @@ __all__ = [
     "Picture",
     "PictureStream",
     "ProviderError",
+    "Reference",
     "RequestError",
     "Result",
     "RunStopped",
+    "Session",
+    "SessionTurn",
     "ShortfallError",
     "Summary",
 ]

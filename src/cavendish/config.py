@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from .catalog.cards import EndpointCard
+from .catalog.schema import PLACES
 from .errors import ConfigError
 from .model.fault import FaultKind
 from .model.money import nusd
@@ -57,6 +58,8 @@ class EndpointSettings:
     base_url: Setting[str | None]
     tier: Setting[str | None]
     rpm: Setting[int | None]
+    project: Setting[str | None] = Setting("project", None)
+    location: Setting[str | None] = Setting("location", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Settings:
         for name in sorted(self.endpoints):
             own = self.endpoints[name]
             yield from (own.keys, own.base_url, own.tier, own.rpm)
+            # Few endpoints have such a place.
+            yield from (place for place in (own.project, own.location) if place.value)
         yield from self.refills.values()
 
 
@@ -179,6 +184,19 @@ def _address(raw: _Raw) -> str:
     return raw.value.strip().rstrip("/")
 
 
+def _project(raw: _Raw) -> str:
+    if not isinstance(raw.value, str) or not re.fullmatch(r"\s*[a-z0-9][a-z0-9.:-]{0,99}\s*", raw.value):
+        raise ValueError("the id or number of a project")
+    return raw.value.strip()
+
+
+def _location(raw: _Raw) -> str:
+    # It becomes part of the address that a token is sent to.
+    if not isinstance(raw.value, str) or not re.fullmatch(r"\s*[a-z][a-z0-9-]{0,62}\s*", raw.value):
+        raise ValueError("a location such as global, eu or europe-west4")
+    return raw.value.strip()
+
+
 def _keys(raw: _Raw) -> tuple[Secret, ...]:
     value = raw.value.split(",") if isinstance(raw.value, str) else raw.value
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in cast("list[Any]", value)):
@@ -223,6 +241,8 @@ ENDPOINT_FIELDS = (
     Field("base_url", "base_url", _address, owner_only=True),
     Field("tier", "tier", _text),
     Field("rpm", "rpm", _whole(MAX_RPM)),
+    Field("project", "project", _project, owner_only=True),
+    Field("location", "location", _location, owner_only=True),
 )
 CATALOG_TABLES = ("models", "endpoints", "offers")
 SWITCHES = ("CAVENDISH_CONFIG", "CAVENDISH_TRUST_PROJECT")
@@ -447,7 +467,9 @@ def variables_of(name: str, card: EndpointCard) -> dict[str, tuple[str, ...]]:
     own: dict[str, tuple[str, ...]] = {item.name: (f"{stem}_{item.name.upper()}",) for item in ENDPOINT_FIELDS}
     own["api_key"] += card.key_env
     own["base_url"] += card.base_url_env
-    return own
+    for place in PLACES:
+        own[place] = (*own[place], *card.place_env[place]) if place in card.place_env else ()
+    return {name: variables for name, variables in own.items() if variables}
 
 
 def _from_environment(sources: Sources, endpoints: Mapping[str, EndpointCard]) -> dict[str, _Raw]:

@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 
 from cavendish import RequestError
 from cavendish.front import references as module
-from cavendish.front.references import read_references
+from cavendish.front.references import Reference, read_references
+from cavendish.front.rows.references import split_role
 from cavendish.model.request import Image, Use
 
 
@@ -96,6 +97,45 @@ def test_an_address_is_left_to_the_provider(keep):
 def test_a_name_may_end_in_a_role(look, keep):
     images = read_references(["look.png:person", "look.png"], keep)
     assert [image.use for image in images] == [Use.PERSON, None]
+
+
+@pytest.mark.parametrize(
+    "name, target, use",
+    [
+        ("C:\\shots\\look.png", "C:\\shots\\look.png", None),
+        ("C:\\shots\\look.png:style", "C:\\shots\\look.png", Use.STYLE),
+        ("C:look.png:Mask", "C:look.png", Use.MASK),
+        ("http://127.0.0.1:8080/a:b.png", "http://127.0.0.1:8080/a:b.png", None),
+        ("http://127.0.0.1:8080/a.png: person", "http://127.0.0.1:8080/a.png", Use.PERSON),
+        ("data:image/png;base64,AAAA:object", "data:image/png;base64,AAAA", Use.OBJECT),
+        (":style", ":style", None),
+    ],
+)
+def test_a_role_is_told_from_a_drive_and_a_port(name, target, use):
+    assert split_role(name) == (target, use)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names have no colons there")
+def test_a_file_may_be_called_like_a_picture_with_a_role(look, keep):
+    (look.parent / "look.png:style").write_bytes(JPEG)
+    (image,) = read_references(["look.png:style"], keep)
+    assert (image.media_type, image.use) == ("image/jpeg", None)
+    (look.parent / "12:30.png").write_bytes(JPEG)
+    (image,) = read_references(["12:30.png:style"], keep)
+    assert (image.media_type, image.use) == ("image/jpeg", Use.STYLE)
+
+
+@pytest.mark.parametrize("given", [PNG, Path("look.png"), "look.png", "look.png:object", Pillow.new("RGB", (1, 1))])
+def test_a_role_for_what_has_no_name(look, keep, given):
+    (image,) = read_references(Reference(given, "style"), keep)
+    assert image.use is Use.STYLE
+    assert read_references(Reference(given), keep)[0].use is (Use.OBJECT if given == "look.png:object" else None)
+
+
+@pytest.mark.parametrize("given", ["look.png:hero", Reference("look.png", "hero")])
+def test_a_role_that_there_is_not(look, keep, given):
+    with pytest.raises(RequestError, match="no role 'hero'; there are: object, person, style, mask"):
+        read_references([given], keep)
 
 
 @pytest.mark.parametrize("one", ["look.png", Path("look.png"), PNG, Pillow.new("RGB", (1, 1))])

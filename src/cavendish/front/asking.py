@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import RequestError
@@ -10,6 +10,7 @@ from ..model.request import Image, ImageRequest
 from . import said
 from .routes import Routes
 
+MODEL = "model"
 FIELDS = tuple(name for name in ImageRequest.__dataclass_fields__ if name != "turns")
 _KINDS: Mapping[str, Callable[[str, Any], Any]] = {
     "n": said.whole,
@@ -37,6 +38,24 @@ def asked(routes: Routes, prompt: str, fields: Mapping[str, Any], references: tu
     wanted = {**{name: value for name, value in usual.items() if value is not None}, **given}
     model = wanted.pop("model", None) or routes.default_model
     return ImageRequest.of(said.text("prompt", prompt), model, references, **wanted)
+
+
+def models_named(model: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Several models, in a list or with commas between them; none when nothing was said."""
+    if model is None:
+        return ()
+    if isinstance(model, str):
+        return tuple(word for part in model.split(",") if (word := part.strip()))
+    return said.words(MODEL, model)
+
+
+def each_with(models: Sequence[str], grid: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """The grid of a batch in which every row is asked of each model. Raises ``RequestError`` when both name models."""
+    if len(models) < 2:
+        return grid
+    if MODEL in grid:
+        raise RequestError("several models are named, and the grid names models too", field=MODEL)
+    return {**grid, MODEL: tuple(models)}
 
 
 def _as_text(name: str, value: Any) -> Any:

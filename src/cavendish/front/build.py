@@ -16,14 +16,19 @@ from .. import config
 from ..catalog.cards import EndpointCard
 from ..catalog.load import load as load_catalog
 from ..catalog.resolve import Catalog, Resolved
+from ..catalog.shape import told
+from ..dialects.gemini.batch_files import GeminiFiles
 from ..engine.ports import Clock, Dice, Lane
 from ..errors import ConfigError
 from ..govern.governors import Place
+from ..io.auth import GoogleTokens
 from ..io.blobs.memory import MemoryBlobs
 from ..io.clock import SystemClock
 from ..io.dice import SystemDice
 from ..io.http.exchange import Timeouts
-from ..io.http.provider import HttpProvider
+from ..io.http.files import Door
+from ..io.http.files_placed import FILES_API, PlacedReferences, PlacingProvider
+from ..io.http.provider import HttpProvider, Tokens
 from ..io.http.session import Session
 from ..io.quota.local import LocalQuotas, fingerprint
 from ..model.call import Call, Open
@@ -31,8 +36,10 @@ from ..model.request import Notice
 from ..model.result import Slot
 from ..plan.estimate import PriceBook, input_tokens
 from ..plan.expand import for_slot
+from ..plan.split import Several
 from ..secret import Secret
 from ..wire.dialect import Dialect
+from .placing import placed
 from .routes import SIMULATOR, Routes, RouteWish, dialect_of, speaks
 
 if TYPE_CHECKING:
@@ -68,6 +75,8 @@ class Workshop:
         self._session: Session | None = None
         self._simulator: SimServer | None = None
         self._starting = asyncio.Lock()
+        self._placed: dict[tuple[str, str], PlacedReferences] = {}
+        self.login = GoogleTokens(setup.settings.ca_bundle.value)
 
     async def __aenter__(self) -> Self:
         bundle = self.setup.settings.ca_bundle
@@ -81,7 +90,14 @@ class Workshop:
         await self._stack.aclose()
 
     async def ready(self, routes: Routes) -> None:
-        """Start what the routes need: the simulator, when it is to answer and runs nowhere else."""
+        """Start what the routes need: the simulator, when it is to answer and runs nowhere else; a login.
+
+        Raises ``ConfigError`` when there is no login, or no project for it.
+        """
+        for card in routes.cards:
+            if self._needs_login(card):
+                await self.login.find()
+                self.there(card)
         own = self.setup.settings.endpoints[SIMULATOR].base_url.value
         if not routes.simulated or own:
             return
@@ -95,7 +111,7 @@ class Workshop:
     def provider(
         self,
         card: EndpointCard,
-        key: Secret | None,
+        key: Secret | Tokens | None,
         timeouts: Timeouts,
         *,
         dialect: Dialect | None = None,
@@ -114,34 +130,75 @@ class Workshop:
             for key in self._keys(resolved)
         )
 
-    def _base_url(self, resolved: Resolved) -> str:
-        own = self.setup.settings.endpoints[resolved.endpoint.name].base_url.value
-        if own or resolved.endpoint.name != SIMULATOR or self._simulator is None:
-            return own or resolved.endpoint.base_url
-        return self._simulator.url
+    def doors(self, routes: Routes, name: str, inbox: Inbox) -> tuple[tuple[Resolved, Door], ...]:
+        """The routes to a model with each of their keys, for what is no call; in the order of ``lanes``."""
+        assert self._session is not None, "the workshop is not open"
+        return tuple(
+            (resolved, Door(self.there(resolved.endpoint), key, self._session, inbox, self.clock))
+            for resolved in routes.resolve(name)
+            for key in self._keys(resolved)
+        )
+
+    def references(self, there: EndpointCard, key: Secret | None) -> PlacedReferences | None:
+        """Where large references are kept for a key, ``None`` at an endpoint that keeps none."""
+        if not there.options.get(FILES_API):
+            return None
+        assert self._session is not None, "the workshop is not open"
+        whose = there.base_url, fingerprint(key.reveal() if key else "")
+        if whose not in self._placed:
+            version = "v1" if there.options.get("version") == "v1" else "v1beta"
+            door = Door(there, key, self._session, MemoryBlobs(), self.clock)
+            self._placed[whose] = PlacedReferences(door, GeminiFiles(version))
+        return self._placed[whose]
+
+    def there(self, card: EndpointCard) -> EndpointCard:
+        """An endpoint where this user meets it. Raises ``ConfigError`` for a place that is not set."""
+        found = placed(card, self.setup.settings.endpoints[card.name], self.login.project)
+        own = self.setup.settings.endpoints[card.name].base_url.value
+        if own or card.name != SIMULATOR or self._simulator is None:
+            return found
+        return replace(found, base_url=self._simulator.url)
+
+    def _needs_login(self, card: EndpointCard) -> bool:
+        return card.auth == "google" and not self.setup.settings.endpoints[card.name].keys.value
 
     def _keys(self, resolved: Resolved) -> Sequence[Secret | None]:
         keys = self.setup.settings.endpoints[resolved.endpoint.name].keys.value
         return keys or (SIMULATED_KEY if resolved.endpoint.name == SIMULATOR else None,)
 
+    def _holder(self, endpoint: EndpointCard, key: Secret | None) -> str:
+        """Whose quota it is: that of the key, or of the project."""
+        if key is None and self._needs_login(endpoint):
+            return str(endpoint.options.get("place", ""))
+        return key.reveal() if key else ""
+
+    def _timeouts(self, resolved: Resolved, timeout_s: float | None) -> Timeouts:
+        """What the run says of them; else what the settings and the offer do, whichever is longer."""
+        if timeout_s:
+            return Timeouts(whole_s=timeout_s)
+        least_s, offer = self.setup.settings.timeout_s.value, resolved.offer
+        by_size = {size: max(least_s, seconds) for size, seconds in offer.timeout_by_size.items()}
+        return Timeouts(whole_s=max(least_s, offer.timeout_s), whole_by_size=by_size)
+
     def _lane(
         self, routes: Routes, resolved: Resolved, key: Secret | None, inbox: Inbox, timeout_s: float | None
     ) -> Lane:
-        dialect = dialect_of(resolved)
+        endpoint = self.there(resolved.endpoint)
+        dialect = dialect_of(replace(resolved, endpoint=endpoint))
         pricing = PriceBook.of(resolved)
-        endpoint = resolved.endpoint
-        place = Place(endpoint.name, fingerprint(key.reveal() if key else ""), resolved.card.id)
-        whole_s = timeout_s or max(self.setup.settings.timeout_s.value, resolved.offer.timeout_s)
-        there = replace(endpoint, base_url=self._base_url(resolved))
-        provider = self.provider(there, key, Timeouts(whole_s=whole_s), dialect=dialect, inbox=inbox)
+        place = Place(endpoint.name, fingerprint(self._holder(endpoint, key)), resolved.card.id)
+        held = key or (self.login if self._needs_login(endpoint) else None)
+        provider = self.provider(endpoint, held, self._timeouts(resolved, timeout_s), dialect=dialect, inbox=inbox)
+        kept = self.references(endpoint, key)
         return Lane(
             route=resolved.route,
-            provider=provider,
+            provider=PlacingProvider(provider, kept, inbox.read) if kept else provider,
             quota=self._quotas.quota(place, routes.limits(resolved), endpoint.day_zone),
             pricing=pricing,
             make_call=lambda slot, attempt: _call(slot, attempt, resolved),
             notices=lambda slot: _unsaid(dialect, slot, resolved),
             input_tokens=lambda slot: input_tokens(slot.request, resolved.card),
+            several=Several.of(resolved, routes.limits(resolved)),
         )
 
 
@@ -158,7 +215,7 @@ def _trust(bundle: Path, origin: str) -> ssl.SSLContext:
 
 
 def _call(slot: Slot, attempt: int, resolved: Resolved) -> Call:
-    return Open(for_slot(slot, resolved.route.wire_model, attempt))
+    return Open(told(for_slot(slot, resolved.route.wire_model, attempt), resolved))
 
 
 def _unsaid(dialect: Dialect, slot: Slot, resolved: Resolved) -> tuple[Notice, ...]:

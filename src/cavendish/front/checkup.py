@@ -8,29 +8,36 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from yarl import URL
 
 from ..catalog.cards import EndpointCard, Offer
 from ..catalog.resolve import Life
 from ..catalog.tables import model_rows
-from ..config import PROJECT_FILE, read_sources, user_file
+from ..config import PROJECT_FILE, read_sources, user_file, variables_of
 from ..dialects.gemini import read_models
+from ..errors import ConfigError
 from ..io.http.exchange import Timeouts
+from ..io.http.provider import Tokens
 from ..model.fault import Fault
 from ..secret import Secret
+from ..wire.reading import items, text
 from .advice import ADVICE
 from .build import Setup, Workshop
 from .routes import SIMULATOR
 
 LOOK_TIMEOUT_S = 20.0
 PAGE_SIZE = 1000
+GOOGLE_FORMATS = frozenset({"gemini", "imagen"})
+OPENAI_FORMATS = frozenset({"openai_images", "openai_chat"})
 LOW_DISK_BYTES = 1024**3
 """About fifty 4K pictures: little enough to say so."""
+CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -44,6 +51,12 @@ class Finding:
     hints: tuple[str, ...] = ()
 
 
+class Named(NamedTuple):
+    """A model of a list that says no more than its id."""
+
+    id: str
+
+
 async def examine(setup: Setup, *, offline: bool = False) -> list[Finding]:
     """Look at everything. Unless ``offline``, each key asks its endpoint for the list of models: that is free."""
     found = await asyncio.to_thread(lambda: [*_this_program(), *_files(setup), *_network(setup)])
@@ -52,8 +65,13 @@ async def examine(setup: Setup, *, offline: bool = False) -> list[Finding]:
             if name == SIMULATOR:
                 continue
             keys = setup.settings.endpoints[name].keys
-            if not keys.value:
-                found.append(Finding(name, None, f"no key ({' or '.join(card.key_env)})"))
+            if card.auth == "google" and not keys.value:
+                found.append(await _login(workshop, card, offline=offline))
+            elif not keys.value:
+                found.append(Finding(name, None, _keyless(card)))
+            elif _is_past(setup, name):
+                found.append(Finding(name, None, "all its models are retired: not asked"))
+                continue
             for number, key in enumerate(keys.value, 1):
                 label = name if len(keys.value) == 1 else f"{name}, key {number}"
                 found.append(
@@ -98,18 +116,76 @@ def _network(setup: Setup) -> Iterator[Finding]:
 # --- endpoints -------------------------------------------------------------------------------------------------------
 
 
+def _is_past(setup: Setup, name: str) -> bool:
+    lives = [row.life for row in model_rows(setup.catalog, datetime.now(UTC).date(), name)]
+    return bool(lives) and all(life is Life.RETIRED for life in lives)
+
+
+def _keyless(card: EndpointCard) -> str:
+    if not card.needs_key:
+        return f"needs no key; asked only by --via {card.name}"
+    return f"no key ({' or '.join(card.key_env)})"
+
+
 async def _ask(workshop: Workshop, card: EndpointCard, key: Secret, label: str, origin: str) -> Finding:
-    own = workshop.setup.settings.endpoints[card.name].base_url
-    there = replace(card, base_url=own.value or card.base_url)
+    try:
+        there = workshop.there(card)
+    except ConfigError as error:
+        return Finding(label, False, f"key from {origin}: {error}", tuple(error.hints))
+    return await _look(workshop, there, key, label, f"key from {origin}")
+
+
+async def _login(workshop: Workshop, card: EndpointCard, *, offline: bool) -> Finding:
+    """Whether this machine has a login for an endpoint that takes no key, and what it can reach.
+
+    It is looked for only where something speaks of it: off Google's own machines the search ends in a long wait.
+    """
+    own = workshop.setup.settings.endpoints[card.name]
+    sources = await asyncio.to_thread(read_sources)
+    if not (own.project.value or sources.environ.get(CREDENTIALS)):
+        names = " or ".join(variables_of(card.name, card).get("project", ()))
+        return Finding(card.name, None, f"no project ({names}), so no login is looked for")
+    if offline:
+        return Finding(card.name, None, f"the project is {own.project.value or 'that of the login'}")
+    try:
+        login = await workshop.login.find()
+        there = workshop.there(card)
+    except ConfigError as error:
+        return Finding(card.name, False, str(error), tuple(error.hints))
+    payer = f", quota of {login.quota_project}" if login.quota_project else ""
+    place = str(there.options.get("place", "")).removesuffix("/publishers/google")
+    return await _look(workshop, there, login, card.name, f"login of {login.kind}{payer}, {place}")
+
+
+async def _look(workshop: Workshop, there: EndpointCard, key: Secret | Tokens, label: str, whose: str) -> Finding:
+    own = workshop.setup.settings.endpoints[there.name].base_url
     at = f"{there.base_url} (from {own.origin})" if own.value else there.base_url
     provider = workshop.provider(there, key, Timeouts(connect_s=LOOK_TIMEOUT_S, whole_s=LOOK_TIMEOUT_S))
-    answer = await provider.look(f"/{card.options.get('version', 'v1beta')}/models?pageSize={PAGE_SIZE}")
+    path = _listing(there)
+    if path is None:
+        return Finding(label, None, f"{whose}, {at}: lists no models, so the key is tried by the first picture")
+    answer = await provider.look(path)
     if isinstance(answer, Fault):
         hint = ADVICE.get(answer.kind, "")
-        text = f"key from {origin}, {at}: {answer.kind.value}: {answer.message or answer.reason}"
+        text = f"{whose}, {at}: {answer.kind.value}: {answer.message or answer.reason}"
         return Finding(label, False, text, (hint,) if hint else ())
-    listed, _ = read_models(answer.body)
-    return Finding(label, bool(listed), f"key from {origin}, {at}: {_reach(workshop.setup, card, listed)}")
+    listed = read_names(answer.body) if there.dialect in OPENAI_FORMATS else read_models(answer.body)[0]
+    return Finding(label, bool(listed), f"{whose}, {at}: {_reach(workshop.setup, there, listed)}")
+
+
+def _listing(there: EndpointCard) -> str | None:
+    """Where an endpoint lists its models, which costs nothing; ``None`` where none is known to."""
+    if there.dialect in OPENAI_FORMATS:
+        return "/models"
+    if there.dialect not in GOOGLE_FORMATS:
+        return None
+    publisher = "publishers/google/" if there.options.get("place") else ""
+    return f"/{there.options.get('version', 'v1beta')}/{publisher}models?pageSize={PAGE_SIZE}"
+
+
+def read_names(body: object) -> tuple[Named, ...]:
+    """The models of a list in OpenAI's form; none for anything else."""
+    return tuple(Named(name) for entry in items(body, "data") if (name := text(entry, "id")))
 
 
 def _reach(setup: Setup, card: EndpointCard, listed: tuple[object, ...]) -> str:

@@ -15,14 +15,14 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ..errors import RequestError
 from . import said
-from .asking import asked
+from .asking import asked, each_with, models_named
 from .build import Setup, Workshop
 from .folder.summary import Summary
 from .given import as_lines
@@ -30,11 +30,12 @@ from .keeping import GIVEN_NAME
 from .order import Order
 from .orders import order_batch, order_prompts
 from .outcome import Picture, Result
-from .recipes import BatchWish, RunWish
+from .recipes import BatchWish, RunWish, seconds_of
 from .references import read_references
 from .routes import Routes, RouteWish
 from .rows.intake import STDIN
 from .rows.options import RowDefaults, RowOptions
+from .session.session import AsyncSession, Buyer
 from .stream import PictureStream
 from .work import Asking, Teller, Work, Working
 
@@ -45,12 +46,15 @@ T = TypeVar("T")
 class Options:
     """What holds for all calls of a client unless a call says otherwise; every field is optional.
 
-    ``via`` names endpoints in the order of preference; ``max_cost`` is in dollars for one run, ``timeout`` in seconds
-    for one call to a provider. ``tier`` and ``rpm`` speak of the key, so what is said of them first holds for as long
-    as the client is open.
+    ``model`` may name several, to be compared: each makes its n pictures. ``via`` names endpoints in the order of
+    preference; ``max_cost`` is in dollars for one run, ``timeout`` in seconds for one call to a provider. ``tier`` and
+    ``rpm`` speak of the key, so what is said of them first holds for as long as the client is open. ``mode`` is how the
+    key is billed where there are several ways; ``"batch"`` has the pictures made as jobs at half price, within a day.
+    ``batch_deadline`` (seconds, or words such as ``"6h"``) is how long those may take: then they are cancelled, and
+    what is left goes online at the full price, or with ``batch_only`` stays open.
     """
 
-    model: str | None = None
+    model: str | Sequence[str] | None = None
     via: str | Sequence[str] | None = None
     tier: str | None = None
     rpm: int | None = None
@@ -58,6 +62,9 @@ class Options:
     max_cost: float | str | None = None
     timeout: float | None = None
     strict: bool = False
+    mode: str | None = None
+    batch_deadline: float | str | None = None
+    batch_only: bool = False
 
     def __post_init__(self) -> None:
         """Raises ``RequestError`` for what cannot be."""
@@ -127,7 +134,7 @@ class AsyncClient:
             output: the run folder. The same call again with the same folder buys nothing twice and completes what is
                 missing. Without one, a new folder is made below the user's data folder.
             references: one or several: paths, addresses, data URIs, bytes, Pillow images or pictures of earlier
-                results; a name may end in a role (``look.png:style``).
+                results; a name may end in a role (``look.png:style``), and ``Reference(image, "style")`` gives one.
             fields: ``model``, ``size``, ``aspect_ratio``, ``thinking``, ``include_thoughts``, ``modalities``,
                 ``grounding``, ``seed``, ``temperature``, ``system``; and any field of ``Options`` for this call alone.
 
@@ -174,8 +181,9 @@ class AsyncClient:
         def start(setup: Setup) -> tuple[Routes, Order]:
             routes = setup.routes(_route_wish(options))
             images = read_references(references, folder)
-            defaults = RowDefaults(asked(routes, "", {**wanted, "model": options.model, "n": n}, images))
-            columns = {name: tuple(values) for name, values in (grid or {}).items()}
+            models = models_named(options.model)
+            defaults = RowDefaults(asked(routes, "", {**wanted, "model": next(iter(models), None), "n": n}, images))
+            columns = each_with(models, {name: tuple(values) for name, values in (grid or {}).items()})
             if isinstance(rows, str | os.PathLike):
                 chosen = RowOptions(template=template, grid=columns, skip_bad=skip_bad)
                 wish = BatchWish(rows, defaults, chosen)
@@ -186,6 +194,13 @@ class AsyncClient:
             return routes, order_batch(setup, routes, wish, _run_wish(folder, options, title=title))
 
         return await self._begin(Work(self.open, start, Teller(folder, on_picture)))
+
+    def session(self, session: str | os.PathLike[str], **defaults: Any) -> AsyncSession:
+        """A conversation, by its name or its folder; begun when there is none. Every turn of it is kept on disk.
+
+        ``defaults`` hold for all its turns: ``model``, ``via``, ``size``, ``system`` and other fields of a request.
+        """
+        return AsyncSession(Buyer(self.open, self._begin, self._wishes), session, defaults)
 
     async def open(self) -> Workshop:
         """Read the settings and open the connections, unless that was done: the first call does it by itself.
@@ -224,10 +239,20 @@ class AsyncClient:
         def start(setup: Setup) -> tuple[Routes, Order]:
             routes = setup.routes(_route_wish(options))
             images = read_references(references, folder)
-            request = asked(routes, prompt, {**wanted, "model": options.model, "n": n}, images)
-            return routes, order_prompts(setup, routes, (request,), _run_wish(folder, options, title=prompt))
+            requests = [
+                asked(routes, prompt, {**wanted, "model": model, "n": n}, images)
+                for model in models_named(options.model) or (None,)
+            ]
+            return routes, order_prompts(setup, routes, requests, _run_wish(folder, options, title=prompt))
 
         return Asking(self.open, start, folder)
+
+    def _wishes(self, fields: Mapping[str, Any]) -> tuple[RouteWish, Callable[[Path, str], RunWish], dict[str, Any]]:
+        """Routes, the run in a folder under a title, and the fields of the request: what one call's fields come to."""
+        mode = fields.get("mode")
+        options, wanted = self._split({name: value for name, value in fields.items() if name != "mode"})
+        wish = replace(_route_wish(options), mode=mode)
+        return wish, lambda folder, title: _run_wish(folder, options, title), {**wanted, "model": options.model}
 
     def _split(self, fields: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
         """The options of this call, and the fields of its request."""
@@ -239,12 +264,21 @@ class AsyncClient:
 
 def _route_wish(options: Options) -> RouteWish:
     via = () if options.via is None else (options.via,) if isinstance(options.via, str) else options.via
-    return RouteWish(said.words("via", via), options.tier, options.rpm, strict=options.strict)
+    return RouteWish(said.words("via", via), options.tier, options.rpm, options.mode, strict=options.strict)
 
 
 def _run_wish(folder: Path, options: Options, title: str) -> RunWish:
     cap = None if options.max_cost is None else said.money("max_cost", options.max_cost)
-    return RunWish(folder, options.concurrency, cap, options.timeout, title=title)
+    deadline_s = seconds_of(options.batch_deadline)
+    return RunWish(
+        folder,
+        options.concurrency,
+        cap,
+        options.timeout,
+        title=title,
+        batch_deadline_s=deadline_s,
+        batch_only=options.batch_only,
+    )
 
 
 def _new_folder() -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..catalog.cards import Latency, Limits
 from ..catalog.resolve import Resolved
+from ..catalog.shape import word_for
 from ..govern.day import day_ends
 from ..io.ledger.reader import LedgerReader
 from ..model.money import as_float
@@ -17,11 +18,14 @@ from ..model.result import Picture, Slot
 from ..plan.estimate import PriceBook, input_tokens
 from ..plan.expand import Ordinals, slots
 from ..plan.quota_time import Finish, Load, finish_time
-from .order import LEDGER, Order
+from .order import BATCH, LEDGER, Order
 from .routes import Routes
 
 USUAL_LATENCY = Latency(12.5, 18.0)
 """Of a 1K picture: where the catalog has no figures for a model."""
+
+
+BATCH_S = 86_400.0
 
 
 @dataclass(slots=True)
@@ -46,11 +50,13 @@ class Share:
         price = PriceBook.of(self.resolved).estimate(slot)
         self.cost_nusd = None if price is None or self.cost_nusd is None else self.cost_nusd + price
         self.tokens += input_tokens(slot.request, self.resolved.card)
-        size = slot.request.size or self.resolved.card.default_size
+        size = word_for(self.resolved.card, slot.request.size)
         self.latency_s = max(self.latency_s, self.resolved.offer.latency.get(size, USUAL_LATENCY).p50_s)
 
     def finish(self, concurrency: int, wall_s: float) -> Finish:
-        """When its pictures are done."""
+        """When its pictures are done. Jobs of a batch API are promised within a day, and mostly end much sooner."""
+        if self.resolved.route.mode == BATCH:
+            return Finish(BATCH_S, "batch")
         each = -(-self.pictures // self.keys)
         in_flight = min(concurrency, self.limits.in_flight or concurrency)
         load = Load(-(-self.tokens // max(1, self.pictures)), (self.cost_nusd or 0) // max(1, self.pictures))

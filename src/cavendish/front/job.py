@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from ..engine.bulk.run import BulkEngine
 from ..engine.flight import Parts
 from ..engine.ports import Lane, Progress, Tally
 from ..engine.run import Engine
@@ -27,6 +28,7 @@ from ..model.result import Picture, Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Ordinals, slots
 from .build import Workshop
+from .bulk import Bulk
 from .folder.books import write_books
 from .folder.live import LiveBooks, redraw_every_s
 from .folder.summary import RunFacts, Summary, summarise
@@ -49,10 +51,11 @@ class Job:
         self._routes = routes
         self._order = order
         self._watch = Watch(progress, self.stop)
-        self._engine: Engine | None = None
+        self._engine: Engine | BulkEngine | None = None
         self._lanes: dict[str, tuple[Lane, ...]] = {}
         self._drawing: set[asyncio.Future[Any]] = set()
         self._turn = 0
+        self._run_id = ""
         self._skipped_pictures = 0
         self._skipped_rows = 0
         self._root = order.folder
@@ -79,7 +82,8 @@ class Job:
         # The program may change its current folder while the run goes on.
         self._root = root = await asyncio.to_thread(order.folder.absolute)
         with await asyncio.to_thread(claim, order.folder, card, settings=order.digest) as owned:
-            books = SqliteLedger(root / LEDGER, run_id=owned.card.run_id)
+            self._run_id = owned.card.run_id
+            books = SqliteLedger(root / LEDGER, run_id=self._run_id)
             async with FolderBlobs(root) as blobs, books as ledger:
                 await shop.ready(self._routes)
                 try:
@@ -118,18 +122,38 @@ class Job:
         await ledger.set_meta(TOTAL, "" if order.total is None else str(order.total))
         self._watch.books = LiveBooks(self._root, simulated=self._routes.simulated)
         parts = Parts(ledger, blobs, shop.clock, shop.dice, self._watch)
-        self._engine = Engine(parts, lambda slot: self._lanes_for(slot, blobs), order.policy, order.max_cost_nusd)
-        if self._stopped_early is not None:
-            self._engine.stop(self._stopped_early)
         keeper = asyncio.ensure_future(self._keep_books(ledger))
         try:
             with await asyncio.to_thread(LedgerReader.open, self._root / LEDGER) as reader:
-                end = await self._engine.run(self._slots(start, reader))
+                stop = await self._bought(parts, self._slots(start, reader), blobs)
         finally:
             keeper.cancel()
             # A thread cannot be cancelled, and two must not draw at once.
             await asyncio.gather(keeper, *self._drawing, return_exceptions=True)
-        return end.stop and self._explained(end.stop)
+        return stop and self._explained(stop)
+
+    async def _bought(self, parts: Parts, slots: AsyncIterator[Slot], blobs: FolderBlobs) -> Fault | None:
+        """Have the slots made: as jobs where that is wanted, and what is then left by single calls."""
+        bulk = Bulk(self._workshop, self._routes, self._order, blobs)
+        if await bulk.is_needed(parts.ledger):
+            jobs = bulk.engine(parts, self._run_id)
+            self._set_to_work(jobs)
+            ended = await jobs.run(slots if bulk.wanted else ())
+            if ended.rest is None:
+                return ended.stop
+            slots = ended.rest if bulk.wanted else slots
+
+        def lanes_for(slot: Slot) -> Sequence[Lane]:
+            return self._in_turns(bulk.online(slot)) if bulk.wanted else self._lanes_for(slot, blobs)
+
+        engine = Engine(parts, lanes_for, self._order.policy, self._order.max_cost_nusd)
+        self._set_to_work(engine)
+        return (await engine.run(slots)).stop
+
+    def _set_to_work(self, engine: Engine | BulkEngine) -> None:
+        self._engine = engine
+        if self._stopped_early is not None:
+            engine.stop(self._stopped_early)
 
     def _explained(self, stop: Fault) -> Fault:
         """The cap that was reached; a model that is gone, with what to ask for instead."""
@@ -147,8 +171,11 @@ class Job:
         name = slot.request.model
         if name not in self._lanes:
             self._lanes[name] = self._workshop.lanes(self._routes, name, blobs, self._order.timeout_s)
+        return self._in_turns(self._lanes[name])
+
+    def _in_turns(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
         self._turn += 1
-        return _by_turns(self._lanes[name], self._turn)
+        return _by_turns(lanes, self._turn)
 
     async def _same_world(self, ledger: SqliteLedger) -> None:
         """Simulated pictures and real ones never share a folder. Raises ``FolderError``."""
@@ -220,6 +247,7 @@ class Job:
             duration_s=duration_s,
             simulated=self._routes.simulated,
             list_price=self._list_price,
+            models=self._order.models,
         )
 
     def _list_price(self, picture: Picture) -> int | None:

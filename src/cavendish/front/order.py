@@ -11,6 +11,9 @@ from ..engine.policy import Policy
 from ..io.blobs.claim import INNER
 from ..plan.expand import Wish
 
+BATCH = "batch"
+"""The mode of routes whose calls are bought as jobs."""
+
 LEDGER = f"{INNER}/ledger.sqlite3"
 RECIPE, TOTAL, SIMULATED, SKIPPED = "recipe", "total", "simulated", "skipped"
 """Notes in the ledger: what was asked for; how many slots that is (empty: not counted); ``yes`` or ``no``; how many
@@ -25,7 +28,8 @@ class Order:
     when it is known beforehand. ``digest`` says which run a folder belongs to, ``fingerprint`` whether the input is the
     very same as before, byte for byte: then rows that were settled need not be looked at again. ``recipe`` is the
     command as plain JSON, from which ``cavendish resume`` makes this order anew. ``spool`` is where an input that is no
-    file was put meanwhile: the folder keeps it.
+    file was put meanwhile: the folder keeps it. ``models`` are those that are compared: row after row asks the same
+    of each in turn. ``batch_deadline_s`` and ``batch_only`` are for runs in the mode ``batch``, see ``BulkPolicy``.
     """
 
     folder: Path
@@ -40,6 +44,9 @@ class Order:
     title: str = ""
     spool: Path | None = None
     skipped: Callable[[], int] = lambda: 0
+    models: tuple[str, ...] = ()
+    batch_deadline_s: float | None = None
+    batch_only: bool = False
 
     def having(self, **changes: Any) -> Order:
         """A copy with some fields changed."""

@@ -19,12 +19,15 @@ from ..model.result import Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Wish
 from . import recipes
+from .asking import MODEL
 from .build import Setup
 from .keeping import SPOOL, intake
 from .order import LEDGER, RECIPE, Order
+from .readable import Readable
 from .recipes import BatchWish, Recipe, RunWish
 from .routes import Routes
 from .rows.build import KEY_DIGITS
+from .rows.columns import plain_name
 from .rows.source import CHECKED_ROWS, RowSource, open_rows
 
 DIGEST_BYTES = 16
@@ -33,7 +36,8 @@ DIGEST = "digest"
 
 def order_prompts(setup: Setup, routes: Routes, requests: Sequence[ImageRequest], run: RunWish) -> Order:
     """N pictures of each request. Raises ``RequestError`` for what its model cannot do."""
-    fitted = [routes.fitted(request) for request in requests]
+    readable = Readable(routes, run.folder, draw=not routes.wish.keyless)
+    fitted = [routes.fitted(readable.request(request)) for request in requests]
     if _cap(setup, run) is not None:
         for request in fitted:
             must_have_price(routes, request)
@@ -44,7 +48,8 @@ def order_prompts(setup: Setup, routes: Routes, requests: Sequence[ImageRequest]
 
     identity = " ".join(digest(request) for request in fitted)
     made = _Made(wishes, f"generate {identity}", sum(request.n for request in fitted))
-    return _order(setup, run, made, recipes.of_prompts(requests, run, routes.wish))
+    order = _order(setup, run, made, recipes.of_prompts(requests, run, routes.wish))
+    return order.having(models=_compared(routes, requests))
 
 
 def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) -> Order:
@@ -57,10 +62,14 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
     parts = intake(run.folder, batch)
     source = open_rows(batch.path, batch.defaults, batch.options, parts)
 
-    def wishes(start: int) -> Iterator[Wish]:
+    readable = Readable(routes, run.folder, draw=not routes.wish.keyless)
+    # The check of all rows writes nothing: ten thousand photos take an hour, and the first may be drawn meanwhile.
+    unwritten = Readable(routes, run.folder, draw=False)
+
+    def wishes(start: int, pictures: Readable = readable) -> Iterator[Wish]:
         for row in source.skip(start) if start else source:
             try:
-                request = routes.fitted(row.request)
+                request = routes.fitted(pictures.request(row.request))
                 if capped:
                     must_have_price(routes, request)
                 yield Wish(row.number, row.key, request, row.columns)
@@ -73,12 +82,17 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
     routes.note(source.notices)
     rows = source.total()
     if rows <= CHECKED_ROWS:
-        total = sum(wish.request.n for wish in wishes(0))
+        total = sum(wish.request.n for wish in wishes(0, unwritten))
     else:
         total = None if source.counts_vary else rows * batch.defaults.request.n
     made = _Made(wishes, f"batch {recipes.title_of(batch.path)}", total)
     order = _order(setup, run, made, recipes.of_batch(batch, run, routes.wish, source.format))
-    return order.having(fingerprint=source.fingerprint(), spool=parts.spool, skipped=lambda: source.problems.count)
+    return order.having(
+        fingerprint=source.fingerprint(),
+        spool=parts.spool,
+        skipped=lambda: source.problems.count,
+        models=_compared_rows(routes, batch.options.grid),
+    )
 
 
 def order_again(setup: Setup, folder: Path, change: Callable[[Recipe], Recipe]) -> tuple[Routes, Order]:
@@ -93,6 +107,31 @@ def order_again(setup: Setup, folder: Path, change: Callable[[Recipe], Recipe]) 
         order = order_batch(setup, routes, recipes.replayed(recipe.batch, folder / SPOOL), recipe.run)
     # The same run, whatever its input is called by now.
     return routes, order.having(digest=plain[DIGEST], recipe=plain)
+
+
+def _compared(routes: Routes, requests: Sequence[ImageRequest]) -> tuple[str, ...]:
+    """The models, when all are asked the same."""
+    bare = [request.having(model="") for request in requests]
+    if len(bare) < 2 or any(one != bare[0] for one in bare):
+        return ()
+    return _names(routes, [request.model for request in requests])
+
+
+def _compared_rows(routes: Routes, grid: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The models of a grid whose rows come model after model: it varies what was named last the fastest."""
+    name, values = list(grid.items())[-1] if grid else ("", ())
+    return _names(routes, values) if plain_name(name) == MODEL and len(values) > 1 else ()
+
+
+def _names(routes: Routes, models: Sequence[str]) -> tuple[str, ...]:
+    """What people call the models, each otherwise. Raises ``RequestError`` for two that are one."""
+    first = [routes.resolve(model)[0] for model in models]
+    names = [resolved.card.name for resolved in first]
+    if len(set(names)) < len(names):
+        names = [str(resolved.route) for resolved in first]
+    if len(set(names)) < len(names):
+        raise RequestError(f"{' and '.join(models)} are not {len(models)} models", field=MODEL)
+    return tuple(names)
 
 
 def _cap(setup: Setup, run: RunWish) -> int | None:
@@ -146,4 +185,6 @@ def _order(setup: Setup, run: RunWish, made: _Made, recipe: Mapping[str, Any]) -
         policy=policy,
         timeout_s=run.timeout_s,
         title=run.title,
+        batch_deadline_s=run.batch_deadline_s,
+        batch_only=run.batch_only,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..config import MAX_CONCURRENCY, MAX_TIMEOUT_S
-from ..errors import FolderError
+from ..errors import FolderError, RequestError
 from ..model.plain import from_plain, to_plain
 from ..model.request import ImageRequest
 from . import said
@@ -35,6 +36,8 @@ class RunWish:
     timeout_s: float | None = None
     max_wait_s: float | None = None
     title: str = ""
+    batch_deadline_s: float | None = None
+    batch_only: bool = False
 
     def __post_init__(self) -> None:
         if self.concurrency is not None:
@@ -43,6 +46,8 @@ class RunWish:
             said.seconds("timeout", self.timeout_s, MAX_TIMEOUT_S)
         if self.max_wait_s is not None:
             said.seconds("max_wait", self.max_wait_s, MAX_WAIT_S, zero=True)
+        if self.batch_deadline_s is not None:
+            said.seconds("batch_deadline", self.batch_deadline_s, MAX_WAIT_S, zero=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ def _options(run: RunWish, routes: RouteWish) -> dict[str, Any]:
             "timeout_s": run.timeout_s,
             "max_wait_s": run.max_wait_s,
             "title": run.title,
+            "batch_deadline_s": run.batch_deadline_s,
+            "batch_only": run.batch_only,
         },
         "routes": {
             "via": list(routes.via),
@@ -136,3 +143,18 @@ def replayed(batch: BatchWish, spool: Path) -> BatchWish:
 def title_of(path: str | os.PathLike[str]) -> str:
     """What a batch is called."""
     return STDIN_NAME if os.fspath(path) == STDIN else Path(path).name
+
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+_UNITS_S = (86_400, 3600, 60, 1)
+
+
+def seconds_of(words: str | float | None) -> float | None:
+    """A duration: a number of seconds, or words such as ``90m``, ``6h`` and ``1d12h``. Raises ``RequestError``."""
+    if words is None or not isinstance(words, str):
+        return words
+    match = _DURATION.fullmatch(words.strip().lower())
+    if not match or not any(match.groups()):
+        message = f"batch_deadline must be a duration, such as 90m or 6h, not {words!r}"
+        raise RequestError(message, field="batch_deadline")
+    return float(sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNITS_S, strict=True)))

@@ -6,29 +6,43 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..errors import RequestError
 from ..model.request import Image, Use
 from ..wire.media import HEAD_BYTES, is_picture, sniff
 from .keeping import Keeper
 from .outcome import Picture
-from .rows.references import MAX_BYTES, References
+from .rows.references import MAX_BYTES, ROLES, References, split_role
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 
 STDIN = "-"
+Role = Literal["object", "person", "style", "mask"]
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture and what it is for: ``Reference(sketch, "style")``.
+
+    ``picture`` is whatever may be a reference: a path, an address, a data URI, bytes, a Pillow image, or a picture of
+    an earlier result.
+    """
+
+    picture: Any = field(repr=False)
+    role: Role | None = None
 
 
 def read_references(given: Any, keep: Path) -> tuple[Image, ...]:
     """The pictures that were named or handed in, one or several. What is no file yet is kept below ``keep``.
 
-    A name may end in a role: ``look.png:style``. Raises ``RequestError`` for what cannot be read or is no picture.
+    A name may end in a role: ``look.png:style``; of all else, ``Reference`` says it.
+    Raises ``RequestError`` for what cannot be read or is no picture.
     """
     store = References(Path.cwd(), lambda: Keeper(keep))
     images: list[Image] = []
@@ -42,14 +56,18 @@ def read_references(given: Any, keep: Path) -> tuple[Image, ...]:
 
 
 def _read(reference: object, store: References, keep: Path) -> Image:
+    if isinstance(reference, Reference):
+        image = _read(reference.picture, store, keep)
+        return image if reference.role is None else replace(image, use=_use(reference.role))
     if isinstance(reference, Image):
         return reference
     if isinstance(reference, bytes | bytearray):
         return _kept(bytes(reference), keep)
     if isinstance(reference, str | os.PathLike):
         name = os.fspath(cast("str | os.PathLike[str]", reference))
-        if name == STDIN or name in {f"{STDIN}:{use.value}" for use in Use}:
-            return _kept(sys.stdin.buffer.read(MAX_BYTES + 1), keep, Use(name[2:]) if name[2:] else None)
+        target, use = split_role(name)
+        if target == STDIN:
+            return _kept(sys.stdin.buffer.read(MAX_BYTES + 1), keep, use)
         return store.image(name)
     if isinstance(reference, Picture):
         # Already on disk, and by now perhaps in a chain of edits: its own bytes, not a copy.
@@ -61,7 +79,18 @@ def _read(reference: object, store: References, keep: Path) -> Image:
     raise ValueError(f"{type(reference).__name__} is no picture; hand in a path, an address, bytes or a Pillow image")
 
 
+def _use(role: str) -> Use:
+    if role not in ROLES:
+        raise ValueError(f"there is no role {role!r}; there are: {', '.join(ROLES)}")
+    return ROLES[role]
+
+
 def _png(picture: PillowImage) -> bytes:
+    from PIL import ImageFile, ImageOps
+
+    if isinstance(picture, ImageFile.ImageFile):
+        # As it was opened. What was made of such a picture keeps the remark on its orientation, but was turned perhaps.
+        picture = ImageOps.exif_transpose(picture)
     # Inks and the like, which PNG cannot say.
     sayable = picture if picture.mode in _PNG_MODES else picture.convert("RGB")
     buffer = io.BytesIO()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from ..catalog.cards import EndpointCard, Limits
-from ..catalog.fit import fit, insist
+from ..catalog.fit import fit, insist, told
 from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
 from ..dialects.ark import ArkDialect
@@ -17,7 +17,8 @@ from ..dialects.gemini import GeminiDialect
 from ..dialects.imagen import ImagenDialect
 from ..dialects.openai_chat import OpenaiChatDialect
 from ..dialects.openai_images import OpenaiImagesDialect
-from ..errors import ConfigError
+from ..errors import ConfigError, RequestError
+from ..io.http.files_placed import FILES_API
 from ..io.http.provider import TIMEOUT_HEADER
 from ..model.call import Open
 from ..model.request import ImageRequest, Notice
@@ -35,11 +36,11 @@ DIALECTS: Mapping[str, Callable[..., Dialect]] = {
 }
 """Wire formats by the names that endpoints refer to them by."""
 
-TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER})
+TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER, FILES_API})
 """Options of an endpoint that are the transport's, not the dialect's."""
 
 SIMULATOR = "sim"
-DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2")
+DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2", "gpt-image-2", "seedream-4.5", "flux-2-pro")
 """What is drawn with when nothing is said: the first that is to be had where the user has a key."""
 
 
@@ -103,7 +104,7 @@ class Routes:
             self._note(fit(request, other, strict=self.wish.strict).notices)
         self._note(fitted.notices)
         # How many pictures one call is asked for is the run's business, and no loss where a call gives one.
-        self._note(dialect_of(first).unsupported(Open(fitted.request.having(n=1))))
+        self._note(dialect_of(first).unsupported(Open(told(fitted.request, first).having(n=1))))
         place = f"{first.endpoint.name}/"
         if request.model.removeprefix(place) == first.route.wire_model:
             return fitted.request.having(model=request.model)
@@ -125,6 +126,8 @@ class Routes:
             self._must_be_usable(named)
             if named == SIMULATOR and not self.simulated:
                 raise _no_stand_in("name sim as the endpoint of the whole run")
+            if named != SIMULATOR and SIMULATOR in self._asked:
+                raise _no_stand_in("name an endpoint for all of the run")
             return (named,)
         card = self.catalog.find(name)
         offers = self.catalog.offers_of(card.id) if card else ()
@@ -136,6 +139,8 @@ class Routes:
                     f"it is offered at {', '.join(o.endpoint for o in offers if o.endpoint != SIMULATOR) or 'none'}",
                 ),
             )
+        if not (keyed or self.simulated):
+            raise _no_stand_in("name an endpoint for all of the run")
         return keyed[:1] or (SIMULATOR,)
 
     @property
@@ -149,7 +154,13 @@ class Routes:
             card = self.catalog.find(name)
             if card and any(self.catalog.offer(place, card.id) for place in places):
                 return name
-        return DEFAULT_MODELS[-1]
+        for place in places:
+            if place in self.catalog.open_offers:
+                hint = f"{place} takes any name: say -m MODEL, as its server calls it"
+                raise RequestError("no model is named", field="model", hints=(hint,))
+            for offer in self.catalog.offers_at(place):
+                return offer.model
+        return DEFAULT_MODELS[0]
 
     @property
     def has_any_key(self) -> bool:
@@ -160,7 +171,18 @@ class Routes:
     def simulated(self) -> bool:
         """Whether the simulator may answer: it was asked for, or there is no key for anything."""
         wanted = {*self.wish.via, self.settings.endpoint.value}
-        return SIMULATOR in wanted or not (wanted - {None} or self.has_any_key)
+        # An endpoint that takes no key may have been named with a model.
+        elsewhere = wanted - {None} or self.has_any_key or self._asked - {SIMULATOR}
+        return SIMULATOR in wanted or not elsewhere
+
+    @property
+    def _asked(self) -> set[str]:
+        return {resolved.endpoint.name for found in self._known.values() for resolved in found}
+
+    @property
+    def cards(self) -> tuple[EndpointCard, ...]:
+        """The endpoints that the run is known to ask, as far as its rows were read."""
+        return tuple(card for name, card in self.catalog.endpoints.items() if name in {*self.wish.via, *self._asked})
 
     def keys_of(self, endpoint: str) -> int:
         """How many keys share the work at an endpoint; 1 where none is needed."""

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from .client import AsyncClient
 from .folder.summary import Summary
 from .outcome import Picture, Result
+from .session.session import Session
 from .stream import PictureStream
 
 T = TypeVar("T")
@@ -110,6 +111,10 @@ class Client:
                 **fields,
             )
         )
+
+    def session(self, session: str | os.PathLike[str], **defaults: Any) -> Session:
+        """A conversation, by its name or its folder; see ``AsyncClient.session``."""
+        return Session(self._do, self._client.session(session, **defaults))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop.is_closed() or threading.current_thread() is self._thread:

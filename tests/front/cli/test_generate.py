@@ -77,11 +77,41 @@ def test_apiyi_by_its_key(simulators, cavendish, monkeypatch, tmp_path):
 
 
 def test_several_models_are_compared(sim, cavendish):
-    ran = cavendish("generate", "a kite", "-m", "nano-banana-2.1,nano-banana-pro", "-o", "out", "--json")
+    ran = cavendish("generate", "a kite", "-n", 2, "-m", "nano-banana-2.1,nano-banana-pro", "-o", "out", "--json")
     assert [entry["route"].partition("/")[2] for entry in ran.json["pictures"]] == [
-        "gemini-nano-banana-2.1",
-        "gemini-3-pro-image",
+        *["gemini-nano-banana-2.1"] * 2,
+        *["gemini-3-pro-image"] * 2,
     ]
+    sums = ran.json["models"]
+    assert [*sums] == ["Nano Banana 2.1", "Nano Banana Pro"]
+    assert [model["pictures"] for model in sums.values()] == [2, 2]
+    assert sum(model["cost"] for model in sums.values()) == pytest.approx(ran.json["billed"])
+    assert "  Nano Banana Pro: 2 pictures, $0." in ran.err
+    page = Path("out/index.html").read_text(encoding="utf-8")
+    assert page.count('<section class="round">') == 1
+    assert page.count('<div class="model">') == 2
+    again = cavendish("resume", "out", "--json")
+    assert again.json["models"] == sums
+
+
+def test_a_batch_compares_models_too(sim, cavendish):
+    Path("rows.csv").write_text("key,prompt\nkite,a kite\nfox,a fox [sim:prohibited]\n", encoding="utf-8")
+    ran = cavendish("batch", "rows.csv", "-m", "nano-banana-2.1,nano-banana-pro", "-o", "out", "--json")
+    assert ran.code == 3
+    assert [(model["pictures"], model["failures"]) for model in ran.json["models"].values()] == [(1, 1), (1, 1)]
+    lines = [json.loads(line) for line in Path("out/metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["key"] for line in lines] == ["kite-nano-banana-2.1", "kite-nano-banana-pro"]
+    both = cavendish("batch", "rows.csv", "-m", "nano-banana-2.1,nb-pro", "--grid", "model=nb2.1", "-o", "both")
+    assert (both.code, "the grid names models too" in both.err) == (2, True)
+    planned = cavendish("plan", "rows.csv", "-m", "nano-banana-2.1,nano-banana-pro", "-n", 3, "--json")
+    assert planned.json["pictures"] == 12
+
+
+@pytest.mark.parametrize("said, queries", [("web", (1, 0)), ("image", (0, 1)), ("both", (1, 1)), ("web,image", (1, 1))])
+def test_search_is_asked_for_in_words(sim, cavendish, said, queries):
+    ran = cavendish("generate", "the weather", "-m", "nano-banana-2.1", "--search", said, "-o", "out", "--json")
+    note = ran.json["pictures"][0]["grounding"]
+    assert (len(note["web_queries"]), len(note["image_queries"])) == queries
 
 
 def test_a_prompt_and_a_picture_from_stdin(sim, cavendish, monkeypatch, tmp_path):

@@ -14,26 +14,71 @@ KEY = "AIza-a-key-that-must-not-be-seen"
 
 
 def test_models_says_where_and_how_long(sim, cavendish):
-    text = cavendish("models").out
-    assert re.search(r"nano-banana-2 +google +gemini-3.1-flash-image .*retired.*gemini-nano-banana-2.1", text)
+    text = cavendish("models", "--all").out
+    assert re.search(
+        r"nano-banana-2 +google +gemini-3.1-flash-image .*retired, ended 2026-10-29, then gemini-nano-banana-2.1", text
+    )
     assert re.search(r"nano-banana-2 +apiyi +gemini-3.1-flash-image .*current", text)
     listed = cavendish("models", "--via", "apiyi", "--json").json
     assert {row["endpoint"] for row in listed} == {"apiyi"}
     assert cavendish("models", "--via", "nowhere").code == 2
 
 
+def test_models_leaves_out_what_does_not_answer_and_says_so(sim, cavendish):
+    ran = cavendish("models")
+    assert not re.search(r"dall-e-3 +openai", ran.out)
+    assert re.search(r"gpt-image-1.5 +openai .*retiring, ends 2026-12-01, then gpt-image-2", ran.out)
+    assert "cavendish models --all" in ran.err
+    everything = cavendish("models", "--all")
+    assert re.search(r"dalle-3 +openai +dall-e-3 .*retired, ended 2026-05-12, then gpt-image-2", everything.out)
+    assert everything.err == ""
+    lives = {row["life"] for row in cavendish("models", "--all", "--json").json}
+    assert lives >= {"current", "retiring", "retired"}
+
+
 def test_prices_have_a_source_and_a_date(sim, cavendish):
     rows = cavendish("price", "nano-banana-2", "--size", "4K", "--json").json
-    assert {(row["endpoint"], row["mode"]): row["list_nusd"] for row in rows} == {
+    found = {(row["endpoint"], row["mode"]): row["list_nusd"] for row in rows}
+    assert {key: price for key, price in found.items() if key[0] in {"google", "apiyi"}} == {
         ("google", "standard"): 151_000_000,
         ("google", "batch"): 76_000_000,
         ("apiyi", "per_request"): 55_000_000,
         ("apiyi", "tokens"): 54_400_000,
     }
-    assert all(row["source"] and row["as_of"] for row in rows)
+    assert found["fal", "standard"] == 160_000_000
+    assert all(row["source"] and row["as_of"] for row in rows if row["list_nusd"] is not None)
     assert "$0.60" in cavendish("price", "nano-banana-2", "--size", "4K", "-n", 4).out
     assert cavendish("price", "nano-bananna").code == 2
     assert cavendish("price", "nano-banana-2", "--size", "9K").code == 2
+
+
+PRICES = [
+    (("gpt-image-2", "--size", "1K", "--quality", "low"), {("openai", 6_000_000), ("apiyi-images", 6_000_000)}),
+    (("gpt-image-2", "--size", "3840x2160", "--quality", "high", "--via", "openai"), {("openai", 401_000_000)}),
+    (("nano-banana-2", "--size", "2k", "--mode", "batch", "--via", "google"), {("google", 50_000_000)}),
+    (("seedream-4.5", "--size", "2048x2048", "--via", "byteplus"), {("byteplus", 40_000_000)}),
+    (("nano-banana-2", "--size", "1K", "--via", "openrouter"), {("openrouter", None)}),
+]
+
+
+@pytest.mark.parametrize("asked,expected", PRICES)
+def test_a_price_goes_by_size_quality_and_mode(sim, cavendish, asked, expected):
+    rows = cavendish("price", *asked, "--json").json
+    assert {(row["endpoint"], row["list_nusd"]) for row in rows} == expected
+
+
+def test_a_price_of_one_model_tells_what_tokens_cost(sim, cavendish):
+    text = cavendish("price", "nano-banana-2", "--via", "google").out
+    assert re.search(r"A MILLION TOKENS OF +AT +MODE +PROMPT +REFERENCE +PICTURE +WORDS", text)
+    assert re.search(r"Nano Banana 2 +google +batch +\$0.25 +\$30.00 +\$1.50", text)
+    assert "A MILLION" not in cavendish("price", "flux-1.1-pro").out
+
+
+def test_a_price_in_no_such_quality_or_mode(sim, cavendish):
+    ran = cavendish("price", "gpt-image-2", "--quality", "ultra")
+    assert (ran.code, "high, low, medium" in ran.err) == (2, True)
+    assert cavendish("price", "gpt-image-2", "--mode", "batch").code == 2
+    assert "unknown" in cavendish("price", "nano-banana-2", "--via", "openrouter").out
 
 
 def test_plan_is_the_arithmetic_of_the_quota(sim, cavendish):

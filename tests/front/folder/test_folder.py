@@ -21,6 +21,7 @@ from cavendish.model.call import GroundingNote, Source
 from cavendish.model.fault import Charged, Fault, FaultKind
 from cavendish.model.request import ImageRequest, Notice
 from cavendish.model.result import Failure, Picture, Route, Slot
+from tests.front.folder.page import HOSTILE, Page
 
 ROUTE = Route("google", "banana", "banana-001")
 
@@ -55,31 +56,6 @@ def draw(root, outcomes, **facts):
 
 def lines_of(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.tags, self.links, self.images, self.attributes, self.text = [], [], [], set(), []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        found = dict(attrs)
-        self.attributes |= set(found)
-        if tag == "a":
-            self.links.append(found["href"])
-        if tag == "img" and "src" in found:
-            self.images.append(found)
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    @property
-    def words(self):
-        return " ".join(" ".join(self.text).split())
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
@@ -174,8 +150,6 @@ def test_what_is_of_an_earlier_drawing_goes(tmp_path, monkeypatch):
 
 # --- the sheet --------------------------------------------------------------------------------------------------------
 
-HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)> \"' {{script}} & \ud800"
-
 
 def test_text_is_only_text(tmp_path):
     note = GroundingNote(sources=(Source("javascript:alert(1)", HOSTILE), Source("https://x.example/\"'<", "ok")),
@@ -191,7 +165,23 @@ def test_text_is_only_text(tmp_path):
     assert not [name for name in page.attributes if name.startswith("on")]
     assert not [link for link in page.links if link.startswith("javascript")]
     assert "https://x.example/\"'<" in page.links
+    (frame,) = page.frames
+    assert frame["srcdoc"].endswith("<script>alert(2)</script>")
+    assert set(frame["sandbox"].split()) == {"allow-popups", "allow-popups-to-escape-sandbox"}
     assert page.words.count("<script>alert(1)</script>") >= 8
+
+
+def test_what_was_searched_for_stands_with_the_picture(tmp_path):
+    pages = tuple(Source(f"https://{n}.example", f"Page {n}", f"https://{n}.example/kite.jpg") for n in range(7))
+    note = GroundingNote(
+        ("red kites",), ("kites in flight",), (*pages, Source("", domain="last.example")), "<b>chips</b>"
+    )
+    draw(tmp_path, [a_picture(0, tmp_path, grounding=note), a_picture(1, tmp_path, grounding=GroundingNote())])
+    page = Page(tmp_path / "index.html")
+    assert [page.links.count(source.page) for source in pages] == [2] * 5 + [1] * 2
+    assert all(page.links.count(source.picture) == 1 for source in pages)
+    assert all(words in page.words for words in ("Searched for", "red kites", "kites in flight", "last.example"))
+    assert [frame["srcdoc"].endswith("<b>chips</b>") for frame in page.frames] == [True]
 
 
 def test_only_the_own_script_may_run(tmp_path):

@@ -144,7 +144,10 @@ def test_columns_are_fields(rows):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("value, grounding", [("web;image", ("web", "image")), ("no", ()), (["image"], ("image",))])
+@pytest.mark.parametrize(
+    "value, grounding",
+    [("web;image", ("web", "image")), ("Both", ("web", "image")), ("no", ()), (["image"], ("image",))],
+)
 def test_grounding(rows, value, grounding):
     (row,) = rows("t.jsonl", json.dumps({"prompt": "p", "grounding": value}))
     assert row.request.grounding == grounding
@@ -240,6 +243,17 @@ class Store:
                 data.clear()
 
         return Writer()
+
+
+def test_a_column_can_give_its_pictures_a_role(rows, picture):
+    (row,) = rows(
+        "t.csv",
+        "prompt,image,Style Image,person_images,mask\n"
+        "p,pics/look.png,pics/look.png,pics/look.png;pics/look.png:object,pics/look.png\n",
+    )
+    uses = [image.use for image in row.request.references]
+    assert uses == [None, Use.STYLE, Use.PERSON, Use.OBJECT, Use.MASK]
+    assert not row.columns
 
 
 def data_uri(path):

@@ -14,9 +14,11 @@ from ...errors import CavendishError
 from . import voice
 from .batch import batch, resume
 from .doctor import doctor
+from .edit import edit
 from .generate import generate
 from .lists import models, price
 from .plan import plan
+from .session import session
 from .settings import config
 from .sim import sim
 from .status import status
@@ -50,9 +52,10 @@ def _root(
     """Ask for N images, get N images."""
 
 
-for command in (generate, batch, resume, status, plan, models, price, doctor):
+for command in (generate, edit, batch, resume, status, plan, models, price, doctor):
     app.command()(command)
 app.add_typer(config)
+app.add_typer(session)
 app.command()(sim)
 
 

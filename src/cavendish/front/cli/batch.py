@@ -25,7 +25,10 @@ def batch(
     n: o.N = 1,
     prompt: o.Template = None,
     grid: o.Grid = None,
-    model: Annotated[str | None, typer.Option("-m", "--model", help="Model of rows that name none.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="Model of rows that name none; several with commas: each row with each."),
+    ] = None,
     size: o.Size = None,
     aspect_ratio: o.Ratio = None,
     image: o.Images = None,
@@ -47,6 +50,8 @@ def batch(
     rpm: o.Rpm = None,
     tier: o.Tier = None,
     mode: o.Mode = None,
+    batch_deadline: o.BatchDeadline = None,
+    batch_only: o.BatchOnly = False,
     max_cost: o.MaxCost = None,
     max_wait: o.MaxWait = None,
     dry_run: o.DryRun = False,
@@ -61,7 +66,7 @@ def batch(
     Columns are fields of the request (prompt, n, model, size, aspect_ratio, image, seed, ...), all others go into the
     metadata. The same command again completes what is missing and buys nothing twice.
     """
-    from ..asking import asked
+    from ..asking import asked, each_with, models_named
     from ..orders import order_batch
     from ..recipes import BatchWish
     from ..references import read_references
@@ -70,20 +75,22 @@ def batch(
     from .setting import RunFlags, keep_at, setup_for
     from .work import Manner, work
 
-    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict)
+    jobs = batch_deadline, batch_only
+    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict, *jobs)
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
+    models = models_named(model)
     fields: dict[str, Any] = {
         "n": n,
-        "model": model,
+        "model": next(iter(models), None),
         "thinking": thinking,
         "include_thoughts": include_thoughts,
         "modalities": o.upper_words(modalities) or None,
-        "grounding": o.words(grounding) or None,
+        "grounding": o.searches(grounding) or None,
         "seed": seed,
         "temperature": temperature,
         "system": system,
     }
-    rows = RowOptions(format_word, prompt, parse_grid(grid or ()), skip_bad, key, encoding)
+    rows = RowOptions(format_word, prompt, each_with(models, parse_grid(grid or ())), skip_bad, key, encoding)
     run = flags.run(setup, output or (setup.settings.output.value or RUNS) / _name_of(file), title=file)
     routes = setup.routes(flags.routes(keyless=dry_run))
     defaults = asked(routes, "", fields, read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run)))
@@ -107,6 +114,8 @@ def resume(
     concurrency: o.Concurrency = None,
     rpm: o.Rpm = None,
     tier: o.Tier = None,
+    batch_deadline: o.BatchDeadline = None,
+    batch_only: o.BatchOnly = False,
     max_cost: o.MaxCost = None,
     max_wait: o.MaxWait = None,
     dry_run: o.DryRun = False,
@@ -125,7 +134,8 @@ def resume(
 
     if not folder.is_dir():
         raise FolderError(f"there is no folder {folder}")
-    flags = RunFlags(via, tier, rpm, None, concurrency, max_cost, timeout, max_wait)
+    jobs = batch_deadline, batch_only
+    flags = RunFlags(via, tier, rpm, None, concurrency, max_cost, timeout, max_wait, False, *jobs)
     setup = setup_for(flags)
     routes, order = order_again(setup, folder, lambda recipe: _changed(recipe, flags, setup))
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
@@ -141,6 +151,8 @@ def _changed(recipe: Recipe, flags: RunFlags, setup: Any) -> Recipe:
         max_cost_nusd=recipe.run.max_cost_nusd if flags.max_cost is None else said.max_cost_nusd,
         timeout_s=said.timeout_s or recipe.run.timeout_s,
         max_wait_s=recipe.run.max_wait_s if said.max_wait_s is None else said.max_wait_s,
+        batch_deadline_s=recipe.run.batch_deadline_s if said.batch_deadline_s is None else said.batch_deadline_s,
+        batch_only=recipe.run.batch_only or said.batch_only,
     )
     routes = replace(
         recipe.routes,

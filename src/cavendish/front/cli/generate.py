@@ -26,6 +26,8 @@ def generate(
     model: o.Model = None,
     size: o.Size = None,
     aspect_ratio: o.Ratio = None,
+    quality: o.Quality = None,
+    output_format: o.OutputFormat = None,
     image: o.Images = None,
     output: o.Output = None,
     via: o.Via = None,
@@ -54,34 +56,29 @@ def generate(
 
     Prints the path of each picture. Without any key the simulator answers, and says so.
     """
-    from ..asking import asked
+    from ..asking import asked, models_named
     from ..orders import order_prompts
     from ..references import read_references
     from .setting import RunFlags, keep_at, setup_for
     from .work import Manner, work
 
-    words = _read_prompt(prompt, image or [])
+    words = read_prompt(prompt, image or [])
     flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict)
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
-    fields: dict[str, Any] = {
-        "n": n,
-        "thinking": thinking,
-        "include_thoughts": include_thoughts,
-        "modalities": o.upper_words(modalities) or None,
-        "grounding": o.words(grounding) or None,
-        "seed": seed,
-        "temperature": temperature,
-        "system": system,
-    }
+    fields: dict[str, Any] = {"n": n, "seed": seed, "temperature": temperature, "system": system}
+    fields |= {"thinking": thinking, "include_thoughts": include_thoughts}
+    fields |= {"quality": quality, "output_format": output_format}
+    fields |= {"modalities": o.upper_words(modalities) or None, "grounding": o.searches(grounding) or None}
     run = flags.run(setup, output or _new_folder(setup, words), title=words)
     routes = setup.routes(flags.routes(keyless=dry_run))
     references = read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run))
-    requests = [asked(routes, words, {**fields, "model": name}, references) for name in o.words(model) or (None,)]
+    requests = [asked(routes, words, {**fields, "model": name}, references) for name in models_named(model) or (None,)]
     order = order_prompts(setup, routes, requests, run)
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run, listing=True))
 
 
-def _read_prompt(prompt: str, images: list[str]) -> str:
+def read_prompt(prompt: str, images: list[str]) -> str:
+    """The words themselves, wherever they are. Raises ``RequestError`` when stdin was to be a picture as well."""
     if prompt != STDIN:
         return prompt
     if any(name == STDIN or name.startswith(f"{STDIN}:") for name in images):

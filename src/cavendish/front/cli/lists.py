@@ -19,43 +19,62 @@ if TYPE_CHECKING:
     from ...catalog.tables import ModelRow, PriceRow
 
 SIMULATOR = "sim"
+TOKENS = {"input": "PROMPT", "input_image": "REFERENCE", "output_image": "PICTURE", "output_text": "WORDS"}
+"""What tokens are of, for people."""
+
+PAST_AND_FUTURE = frozenset({"retired", "announced"})
+"""Lives in which an id does not answer."""
 
 
-def models(via: Annotated[str | None, typer.Option(help="Only this endpoint.")] = None, as_json: o.Json = False) -> int:
+def models(
+    via: Annotated[str | None, typer.Option(help="Only this endpoint.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Retired ones and earlier ids as well, with what came after them.")
+    ] = False,
+    as_json: o.Json = False,
+) -> int:
     """Models, where each is to be had, what it can do and how long it will live."""
     from ...catalog.tables import model_rows
     from ..build import Setup
 
     catalog = Setup().catalog
     _check_endpoint(catalog, via)
-    rows = [row for row in model_rows(catalog, _today(), via) if via or row.endpoint != SIMULATOR]
+    rows = [row for row in model_rows(catalog, _today(), via, every_id=everything) if via or row.endpoint != SIMULATOR]
+    shown = [row for row in rows if everything or row.life.value not in PAST_AND_FUTURE]
     if as_json:
-        voice.data([asdict(row) for row in rows])
+        voice.data([asdict(row) for row in shown])
         return Exit.ALL
-    voice.table(("MODEL", "AT", "ID", "SIZES", "REFS", "LIFE"), [_model_line(row) for row in rows])
+    voice.table(("MODEL", "AT", "ID", "SIZES", "REFS", "A CALL", "LIFE"), [_model_line(row) for row in shown])
+    if len(shown) < len(rows):
+        voice.say(f"{len(rows) - len(shown)} that are retired or not yet released: cavendish models --all")
     return Exit.ALL
 
 
 def _model_line(row: ModelRow) -> tuple[str, ...]:
     life = row.life.value
     if row.retires:
-        life += f", ends {row.retires}"
+        life += f", {'ended' if life == 'retired' else 'ends'} {row.retires}"
     if row.successor:
         life += f", then {row.successor}"
     name = row.aliases[0] if row.aliases else row.model
-    return (name, row.endpoint, row.wire_id, " ".join(row.sizes) or "fixed", str(row.reference_limit), life)
+    references = "" if row.reference_limit is None else str(row.reference_limit)
+    sizes = "any" if row.reference_limit is None else " ".join(row.sizes) or "fixed"
+    return (name, row.endpoint, row.wire_id, sizes, references, str(row.pictures_per_call), life)
 
 
 def price(
     model: Annotated[str | None, typer.Argument(help="Alias or id; all models without one.")] = None,
     n: Annotated[int, typer.Option("-n", "--count", help="For so many pictures.")] = 1,
-    size: o.Size = None,
+    size: Annotated[str | None, typer.Option(help="Only this size: a word, or WIDTHxHEIGHT.")] = None,
+    quality: Annotated[str | None, typer.Option(help="Only this quality, where it has a price.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Only this mode: standard, batch, tokens, ...")] = None,
     via: Annotated[str | None, typer.Option(help="Only this endpoint.")] = None,
     as_json: o.Json = False,
 ) -> int:
-    """Prices of a picture by endpoint, mode and size: list prices, each with its source and date.
+    """Prices of a picture by endpoint, mode, size and quality: list prices, each with its source and date.
 
-    What a call costs besides (prompt, thoughts, searches) is in `cavendish plan`, and on the bill afterwards.
+    What a call costs besides (prompt, references, thoughts, searches) is in `cavendish plan`, and on the bill
+    afterwards.
     """
     from ...catalog.tables import price_rows
     from ..build import Setup
@@ -64,29 +83,60 @@ def price(
         raise RequestError(f"-n must be at least 1, got {n}", field="n")
     catalog = Setup().catalog
     _check_endpoint(catalog, via)
-    rows = [row for row in price_rows(catalog, _model_id(catalog, model), via) if size in {None, row.size}]
-    rows = [row for row in rows if via or row.endpoint != SIMULATOR]
-    if not rows:
-        sizes = sorted({row.size for row in price_rows(catalog, _model_id(catalog, model), via)})
-        raise RequestError(f"there is no price in size {size}", field="size", allowed=sizes, hints=_known(sizes))
+    rows = [row for row in price_rows(catalog, _model_id(catalog, model), via) if via or row.endpoint != SIMULATOR]
+    rows = _in_size(catalog, rows, size)
+    rows = _having(_having(rows, "quality", quality), "mode", mode)
     if as_json:
         voice.data([{**asdict(row), "n": n} for row in rows])
         return Exit.ALL
-    head = ("MODEL", "AT", "MODE", "SIZE", "LIST PRICE", *(("TOTAL",) if n > 1 else ()), "AS OF", "SOURCE")
+    head = ("MODEL", "AT", "MODE", "SIZE", "QUALITY", "LIST PRICE", *(("TOTAL",) if n > 1 else ()), "AS OF", "SOURCE")
     voice.table(head, [tuple(_price_line(row, n)) for row in rows])
+    if model and (tokens := dict.fromkeys(_token_line(row) for row in rows if row.per_million)):
+        print()
+        voice.table(("A MILLION TOKENS OF", "AT", "MODE", *TOKENS.values()), tokens)
     return Exit.ALL
+
+
+def _token_line(row: PriceRow) -> tuple[str, ...]:
+    from ...model.money import dollars
+
+    prices = (row.per_million.get(kind) for kind in TOKENS)
+    return (row.name, row.endpoint, row.mode, *("" if each is None else dollars(each, 2) for each in prices))
+
+
+def _in_size(catalog: Catalog, rows: list[PriceRow], size: str | None) -> list[PriceRow]:
+    """The rows of a size, however it is spelled; of pixels, those of the size word that they cost like."""
+    from ...catalog.fit import size_word
+    from ...catalog.shape import read_pixels, word_for
+
+    if size is None:
+        return rows
+    pixels = read_pixels(size)
+    cards = {row.model: catalog.models[row.model] for row in rows}
+    words = {name: word_for(card, size) if pixels else size_word(size, card) for name, card in cards.items()}
+    found = [row for row in rows if row.size == words[row.model]]
+    return found or _having(rows, "size", size)
+
+
+def _having(rows: list[PriceRow], name: str, value: str | None) -> list[PriceRow]:
+    """The rows with this value. Raises ``RequestError`` with the values that there are, when there is none."""
+    found = [row for row in rows if value in {None, getattr(row, name)}]
+    if rows and not found:
+        known = sorted({getattr(row, name) for row in rows} - {""})
+        raise RequestError(f"there is no price in {name} {value}", field=name, allowed=known, hints=_known(known))
+    return found
 
 
 def _price_line(row: PriceRow, n: int) -> Iterator[str]:
     from ...model.money import dollars
 
-    yield from (row.name, row.endpoint, row.mode, row.size)
+    yield from (row.name, row.endpoint, row.mode, row.size, row.quality)
     unknown = row.list_nusd is None
     yield "unknown" if row.list_nusd is None else dollars(row.list_nusd)
     if n > 1:
         yield "unknown" if unknown else dollars(n * (row.list_nusd or 0), 2)
     yield str(row.as_of or "")
-    yield row.source + ("" if row.verified else " (unverified)")
+    yield row.source + ("" if row.verified or not row.source else " (unverified)")
 
 
 def _model_id(catalog: Catalog, name: str | None) -> str | None:

@@ -15,8 +15,10 @@ N = Annotated[
 Model = Annotated[
     str | None, typer.Option("-m", "--model", help="Model, by alias or id; several with commas: pictures of each.")
 ]
-Size = Annotated[str | None, typer.Option(help="512, 1K, 2K or 4K, as far as the model can.")]
+Size = Annotated[str | None, typer.Option(help="512, 1K, 2K, 4K or WIDTHxHEIGHT, as far as the model can.")]
 Ratio = Annotated[str | None, typer.Option("--aspect-ratio", help="Such as 16:9.")]
+Quality = Annotated[str | None, typer.Option(help="low, medium, high, ..., for models that know such.")]
+OutputFormat = Annotated[str | None, typer.Option(help="png, jpeg or webp, where it can be chosen.")]
 Images = Annotated[
     list[str] | None,
     typer.Option(
@@ -26,10 +28,10 @@ Images = Annotated[
         help="Reference: path, URL, data URL, or - for stdin; look.png:style gives a role. Repeatable.",
     ),
 ]
-Thinking = Annotated[str | None, typer.Option(help="minimal or high, for models that think.")]
+Thinking = Annotated[str | None, typer.Option(help="minimal, medium or high, for models that think.")]
 Thoughts = Annotated[bool, typer.Option("--include-thoughts", help="Have thoughts sent along; kept as extras.")]
 Modalities = Annotated[str | None, typer.Option(help="IMAGE (the default) or TEXT,IMAGE.")]
-Grounding = Annotated[str | None, typer.Option("--search", help="Search first: web, image or both with a comma.")]
+Grounding = Annotated[str | None, typer.Option("--search", help="Search first: web, image or both.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the first picture; each further one gets its own.")]
 Temperature = Annotated[float | None, typer.Option(help="Sampling temperature.")]
 System = Annotated[str | None, typer.Option(help="System instruction.")]
@@ -40,9 +42,24 @@ Via = Annotated[
 ]
 Tier = Annotated[str | None, typer.Option(help="Tier of the key, whose limits are then known: free, tier1, tier2, ...")]
 Rpm = Annotated[int | None, typer.Option(help="Requests a minute that the key may make.")]
-Mode = Annotated[str | None, typer.Option(help="How the key is billed, where there are several: per_request, tokens.")]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        help="How the key is billed, where there are several: per_request, tokens; batch is half price, within a day."
+    ),
+]
 Concurrency = Annotated[int | None, typer.Option("-p", "--concurrency", help="Most calls in flight at once.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds for one call; 300 unless the model needs longer.")]
+BatchDeadline = Annotated[
+    str | None,
+    typer.Option(
+        help="With --mode batch: how long its jobs may take, such as 6h; then they are cancelled, and the rest goes "
+        "online at the full price."
+    ),
+]
+BatchOnly = Annotated[
+    bool, typer.Option("--batch-only", help="With --batch-deadline: leave the rest open instead, to be resumed.")
+]
 MaxCost = Annotated[
     str | None,
     typer.Option(help="Dollars this run folder may cost in all; calls in flight may pass it a little."),
@@ -76,6 +93,11 @@ Format = Annotated[
 def words(text: str | None) -> tuple[str, ...]:
     """Words with commas between them."""
     return tuple(word for part in (text or "").split(",") if (word := part.strip()))
+
+
+def searches(text: str | None) -> tuple[str, ...]:
+    """Kinds of search."""
+    return ("web", "image") if text is not None and text.strip().lower() == "both" else words(text)
 
 
 def upper_words(text: str | None) -> tuple[str, ...]:

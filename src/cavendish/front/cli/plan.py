@@ -22,6 +22,7 @@ def plan(
     model: o.Model = None,
     size: o.Size = None,
     aspect_ratio: o.Ratio = None,
+    quality: o.Quality = None,
     image: o.Images = None,
     output: o.Output = None,
     via: o.Via = None,
@@ -38,7 +39,7 @@ def plan(
 
     What is in the folder (-o) already is not counted.
     """
-    from ..asking import asked
+    from ..asking import asked, each_with, models_named
     from ..forecast import forecast
     from ..orders import order_batch, order_prompts
     from ..recipes import BatchWish
@@ -53,15 +54,16 @@ def plan(
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
     routes = setup.routes(flags.routes(keyless=True))
     run = flags.run(setup, output or UNUSED, title=what)
-    fields: dict[str, Any] = {"n": n, "thinking": thinking, "grounding": o.words(grounding) or None}
+    fields: dict[str, Any] = {"n": n, "thinking": thinking, "grounding": o.searches(grounding) or None}
+    fields["quality"] = quality
     references = read_references(tuple(image or ()), keep_at(run.folder, dry=True))
+    models = models_named(model)
     if Path(what).is_file():
-        rows = RowOptions(template=prompt, grid=parse_grid(grid or ()), skip_bad=skip_bad)
-        defaults = RowDefaults(asked(routes, "", {**fields, "model": model}, references))
+        rows = RowOptions(template=prompt, grid=each_with(models, parse_grid(grid or ())), skip_bad=skip_bad)
+        defaults = RowDefaults(asked(routes, "", {**fields, "model": next(iter(models), None)}, references))
         order = order_batch(setup, routes, BatchWish(what, defaults, rows), run)
     else:
-        names = o.words(model) or (None,)
-        requests = [asked(routes, what, {**fields, "model": name}, references) for name in names]
+        requests = [asked(routes, what, {**fields, "model": name}, references) for name in models or (None,)]
         order = order_prompts(setup, routes, requests, run)
     voice.notices((*setup.settings.notices, *routes.notices.values()))
     tell_forecast(forecast(routes, order), as_json=as_json)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..recipes import RunWish
+from ..recipes import RunWish, seconds_of
 from ..routes import RouteWish
 from .options import words
 
@@ -30,6 +30,8 @@ class RunFlags:
     timeout: float | None = None
     max_wait: float | None = None
     strict: bool = False
+    batch_deadline: str | None = None
+    batch_only: bool = False
 
     def routes(self, *, keyless: bool = False) -> RouteWish:
         """What was said about routes. ``keyless``: nothing will be called."""
@@ -45,6 +47,8 @@ class RunFlags:
             None if self.timeout is None else settings.timeout_s.value,
             self.max_wait,
             title,
+            seconds_of(self.batch_deadline),
+            self.batch_only,
         )
 
 

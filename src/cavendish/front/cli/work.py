@@ -66,7 +66,7 @@ def work(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Exit:
 def _simulated(routes: Routes) -> str:
     if routes.wish.via:
         return "simulated: no provider is called and nothing is spent"
-    variables = " or ".join(f"{name}" for card in routes.catalog.endpoints.values() for name in card.key_env[:1])
+    variables = " or ".join(dict.fromkeys(n for card in routes.catalog.endpoints.values() for n in card.key_env[:1]))
     return f"simulated: there is no key, so no provider is called and nothing is spent (set {variables} for real ones)"
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ...model.result import Failure, Outcome, Picture
 from .atomic import replacing
+from .compare import round_of, rounds_per_page
 from .entries import failure_entry, line_of, metadata_entry
 from .live import FAILURES, METADATA
 from .sheet import PER_PAGE, card, page, page_name
@@ -96,24 +97,46 @@ class _Books:
 
 
 class _Sheet:
-    """The pages of the contact sheet, each written when the next one begins or all is over."""
+    """The pages of the contact sheet, each written when the next one begins or all is over.
+
+    A page holds cards, or where models are compared rounds of cards.
+    """
 
     def __init__(self, root: Path, summary: Summary) -> None:
         self._root = root
         self._summary = summary
-        self._pages = max(1, -(-(summary.delivered + summary.failed) // PER_PAGE))
+        self._models = summary.facts.models
+        self._per_page = rounds_per_page(len(self._models)) if self._models else PER_PAGE
+        things = summary.rounds if self._models else summary.delivered + summary.failed
+        self._pages = max(1, -(-things // self._per_page))
         self._written: list[str] = []
         self._cards: list[str] = []
+        self._round = _Round(-1, "", ())
 
     def add(self, outcome: Outcome, source: str) -> None:
-        # The last page takes what came in after the summary was made.
-        if len(self._cards) >= PER_PAGE and len(self._written) + 1 < self._pages:
-            self._write()
-        self._cards.append(card(outcome, source))
+        if not self._models:
+            self._append(card(outcome, source))
+            return
+        number, place = divmod(outcome.slot.row, len(self._models))
+        if number != self._round.number:
+            self._end_round()
+            self._round = _Round(number, outcome.slot.request.prompt, tuple([] for _ in self._models))
+        self._round.cells[place].append(card(outcome, source, compared=True))
 
     def close(self) -> tuple[str, ...]:
+        self._end_round()
         self._write()
         return tuple(self._written)
+
+    def _end_round(self) -> None:
+        if self._round.cells:
+            self._append(round_of(self._round.prompt, self._round.cells, self._models))
+
+    def _append(self, shown: str) -> None:
+        # The last page takes what came in after the summary was made.
+        if len(self._cards) >= self._per_page and len(self._written) + 1 < self._pages:
+            self._write()
+        self._cards.append(shown)
 
     def _write(self) -> None:
         number = len(self._written) + 1
@@ -122,3 +145,12 @@ class _Sheet:
             file.write(page(number, self._pages, self._cards, self._summary).encode())
         self._written.append(name)
         self._cards = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What the models made of one prompt, so far: the cards of each in its own cell."""
+
+    number: int
+    prompt: str
+    cells: tuple[list[str], ...]

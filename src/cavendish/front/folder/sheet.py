@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
-from ...model.call import GroundingNote
+from ...model.call import GroundingNote, Source
 from ...model.fault import Charged
 from ...model.result import Failure, Outcome, Picture
+from .compare import heads
 from .markup import Html, element, escaped, fill, joined, script
 from .summary import Summary, duration, money, plural
 
@@ -17,6 +18,9 @@ ALT_CHARS = 200
 MIN_RATIO, MAX_RATIO = 0.5, 2.6
 """Of a card: beyond it, the picture is cropped on the sheet, not in the lightbox."""
 NOTICES_SHOWN = 5
+CHIP_HEAD = '<base target="_blank"><meta name="color-scheme" content="light dark"><style>body{margin:0}</style>'
+SOURCES_SHOWN = 5
+"""Below a picture; the details have all."""
 
 _CHARGED = {Charged.YES: "billed", Charged.NO: "not billed", Charged.UNKNOWN: "possibly billed"}
 
@@ -41,15 +45,24 @@ def page(number: int, pages: int, cards: list[str], summary: Summary) -> str:
         more=joined(element("p", line) for line in _more(summary)) if number == 1 else "",
         pages=nav,
     )
-    return "".join((head, *cards, fill("tail", files=_files(summary), pages=nav, script=code)))
+    tail = fill("tail", files=_files(summary), pages=nav, script=code)
+    return "".join((head, *_framed(cards, summary), tail))
 
 
-def card(outcome: Outcome, src: str = "") -> str:
-    """One outcome. ``src`` is the picture or its thumb, below the folder."""
-    return _picture(outcome, src) if isinstance(outcome, Picture) else _failure(outcome)
+def _framed(cards: list[str], summary: Summary) -> Iterator[str]:
+    """The cards as they stand one after another, or rounds of cards below the heads of their models."""
+    compared = summary.facts.models
+    yield fill("compare", models=len(compared), heads=heads(summary)) if compared else fill("sheet")
+    yield from cards
+    yield fill("compare_end" if compared else "sheet_end")
 
 
-def _picture(picture: Picture, src: str) -> str:
+def card(outcome: Outcome, src: str = "", *, compared: bool = False) -> str:
+    """One outcome. ``src`` is the picture or its thumb, below the folder; ``compared``, it stands below its model."""
+    return _picture(outcome, src, compared=compared) if isinstance(outcome, Picture) else _failure(outcome)
+
+
+def _picture(picture: Picture, src: str, *, compared: bool) -> str:
     slot, request = picture.slot, picture.slot.request
     ratio = picture.width / picture.height if picture.width and picture.height else 1.0
     return fill(
@@ -63,11 +76,19 @@ def _picture(picture: Picture, src: str) -> str:
         mark=element("span", f"{picture.attempts} attempts", class_="mark") if picture.attempts > 1 else "",
         prompt=request.prompt,
         key=f"{slot.key} · {picture.blob.ref}",
-        meta=joined((element("b", slot.key), f"{picture.width} × {picture.height}", _price(picture)), " · "),
+        meta=joined(_meta(picture, compared=compared), " · "),
+        sources=joined(_credits(picture.grounding)) if picture.grounding else "",
         heading=picture.blob.ref,
-        attribution=picture.grounding.attribution if picture.grounding else "",
         details=joined(_details(picture)),
     )
+
+
+def _meta(picture: Picture, *, compared: bool) -> Iterator[object]:
+    size = f"{picture.width} × {picture.height}"
+    if not compared:
+        return iter((element("b", picture.slot.key), size, _price(picture)))
+    took = (duration(picture.latency_s),) if picture.latency_s else ()
+    return iter((element("b", _price(picture)), *took, size))
 
 
 def _price(picture: Picture | Failure) -> str:
@@ -96,13 +117,47 @@ def _details(picture: Picture) -> Iterator[Html]:
     yield element("p", element("a", "Open the file", href=quote(picture.blob.ref)))
 
 
+# --- what was searched for: who shows a grounded picture is obliged to show this with it ---
+
+
+def _credits(note: GroundingNote) -> Iterator[Html]:
+    """Below the picture: the pages behind it, and the provider's own search suggestions."""
+    if note.sources:
+        links = joined((_source(source) for source in note.sources[:SOURCES_SHOWN]), ", ")
+        yield element("p", joined(("Sources: ", links)), class_="sources")
+    if note.attribution:
+        # HTML that was written elsewhere: it runs no script, sees nothing of this page, and its links open elsewhere.
+        yield element(
+            "iframe",
+            "",
+            class_="chip",
+            sandbox="allow-popups allow-popups-to-escape-sandbox",
+            title="Search suggestions",
+            loading="lazy",
+            srcdoc=CHIP_HEAD + note.attribution,
+        )
+
+
 def _sources(note: GroundingNote) -> Iterator[Html]:
-    items = [_source(source.page, source.title or source.domain or source.page) for source in note.sources]
-    if items:
-        yield element("ul", joined(element("li", item) for item in items))
+    """In the details: all pages, the pictures on them, and what was searched for."""
+    queries = (*note.web_queries, *note.image_queries)
+    if queries:
+        yield element("p", joined(("Searched for ", joined((element("q", query) for query in queries), ", "))))
+    if note.sources:
+        yield element("ul", joined(element("li", joined(_found(source), ", ")) for source in note.sources))
 
 
-def _source(address: str, title: str) -> Html:
+def _found(source: Source) -> Iterator[Html]:
+    yield _source(source)
+    if source.picture:
+        yield _link(source.picture, "picture")
+
+
+def _source(source: Source) -> Html:
+    return _link(source.page, source.title or source.domain or source.page or "a page")
+
+
+def _link(address: str, title: str) -> Html:
     # Anything else than a web address stays plain text.
     if urlsplit(address).scheme not in {"http", "https"}:
         return escaped(title)
@@ -155,7 +210,8 @@ def _fact(value: str, name: str, kind: str = "fact") -> Html:
 def _more(summary: Summary) -> Iterator[Html | str]:
     if len(summary.routes) == 1:
         yield next(iter(summary.routes))
-    for name, route in summary.routes.items() if len(summary.routes) > 1 else ():
+    several = len(summary.routes) > 1 and not summary.facts.models
+    for name, route in summary.routes.items() if several else ():
         yield f"{name}: {plural(route.pictures, 'picture')}, {money(route.cost_nusd)}"
     if summary.failures:
         counts = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in summary.failures.items())

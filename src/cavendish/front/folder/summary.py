@@ -19,6 +19,8 @@ FEW = 8
 FAILURES_SHOWN = 10
 NOTICES_KEPT = 1000
 """Different notices: their texts name sizes and models, of which there are few."""
+MODELS_KEPT = 1000
+"""Different models: more than there are, but a file may name anything."""
 NOTICES_SHOWN = 5
 
 
@@ -26,7 +28,8 @@ NOTICES_SHOWN = 5
 class RunFacts:
     """What outcomes do not tell. ``kept`` of the pictures were there before this run; ``skipped`` are broken rows.
 
-    ``list_price`` gives a picture's standard price in nano-dollars, ``None`` where it is not known.
+    ``list_price`` gives a picture's standard price in nano-dollars, ``None`` where it is not known. ``models`` are the
+    names of those that are compared: row after row asks the same of each in turn.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class RunFacts:
     simulated: bool = False
     stopped: Fault | None = None
     list_price: Callable[[Picture], int | None] | None = None
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,57 @@ class RouteSum:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSum:
+    """What one model made of what it was asked. ``cost_nusd`` holds failures too; ``latency_s`` is of all pictures."""
+
+    pictures: int = 0
+    failures: int = 0
+    cost_nusd: int = 0
+    cost_known: bool = True
+    latency_s: float = 0.0
+
+    def plus(self, outcome: Outcome) -> ModelSum:
+        """With one more outcome."""
+        delivered = isinstance(outcome, Picture)
+        return ModelSum(
+            self.pictures + delivered,
+            self.failures + (not delivered),
+            self.cost_nusd + outcome.cost_nusd,
+            self.cost_known and outcome.cost_known,
+            self.latency_s + (outcome.latency_s if delivered else 0.0),
+        )
+
+    @property
+    def each_nusd(self) -> int | None:
+        """What a picture came to, failures included."""
+        return self.cost_nusd // self.pictures if self.pictures else None
+
+    @property
+    def each_s(self) -> float | None:
+        """Seconds that a picture took."""
+        return self.latency_s / self.pictures if self.pictures else None
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs: dollars and seconds; those of one picture are ``None`` where there is none."""
+        each_nusd, each_s = self.each_nusd, self.each_s
+        return {
+            "pictures": self.pictures,
+            "failures": self.failures,
+            "cost": as_float(self.cost_nusd),
+            "cost_known": self.cost_known,
+            "cost_per_picture": None if each_nusd is None else as_float(each_nusd),
+            "seconds_per_picture": None if each_s is None else round(each_s, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """How a run went. Money in nano-dollars, times in seconds.
 
     ``left`` slots have no outcome yet: they are what ``resume`` is for. ``unknown_nusd`` is the most that
     ``unknown_attempts`` may have cost besides; ``saved_nusd`` compares with list prices, where they are known for all.
+    ``models`` goes by the name that was asked for, or where models are compared by those of ``facts.models``;
+    ``rounds`` is how many times they were asked the same.
     """
 
     facts: RunFacts
@@ -69,6 +119,8 @@ class Summary:
     notices: Mapping[str, int] = field(default_factory=dict[str, int])
     first_pictures: tuple[Picture, ...] = ()
     first_failures: tuple[Failure, ...] = ()
+    models: Mapping[str, ModelSum] = field(default_factory=dict[str, ModelSum])
+    rounds: int = 0
 
     @property
     def cost(self) -> float:
@@ -114,6 +166,7 @@ class Summary:
                 name: {"pictures": route.pictures, "cost": as_float(route.cost_nusd)}
                 for name, route in self.routes.items()
             },
+            "models": {name: model.to_json() for name, model in self.models.items()},
             "failures": dict(self.failures),
             "notices": [{"text": text, "count": count} for text, count in self.notices.items()],
             "duration_s": round(facts.duration_s, 3),
@@ -143,6 +196,8 @@ def summarise(outcomes: Iterable[Outcome], tally: Tally, facts: RunFacts) -> Sum
         notices=dict(count.notices.most_common()),
         first_pictures=tuple(count.first_pictures),
         first_failures=tuple(count.first_failures),
+        models=count.models,
+        rounds=count.rounds,
     )
 
 
@@ -158,8 +213,13 @@ class _Count:
         self.notices: Counter[str] = Counter()
         self.first_pictures: list[Picture] = []
         self.first_failures: list[Failure] = []
+        self._compared = facts.models
+        self.models = dict.fromkeys(facts.models, ModelSum())
+        self.rounds = 0
+        self._round = -1
 
     def add(self, outcome: Outcome) -> None:
+        self._model(outcome)
         if isinstance(outcome, Picture):
             self._picture(outcome)
         else:
@@ -167,6 +227,15 @@ class _Count:
             self.failures[outcome.fault.kind.value] += 1
             if len(self.first_failures) < FAILURES_SHOWN:
                 self.first_failures.append(outcome)
+
+    def _model(self, outcome: Outcome) -> None:
+        name, row, count = outcome.slot.request.model, outcome.slot.row, len(self._compared)
+        if count:
+            name = self._compared[row % count]
+            self.rounds += row // count != self._round
+            self._round = row // count
+        if name in self.models or len(self.models) < MODELS_KEPT:
+            self.models[name] = self.models.get(name, ModelSum()).plus(outcome)
 
     def _picture(self, picture: Picture) -> None:
         self.delivered += 1
@@ -269,6 +338,21 @@ def _bill(summary: Summary) -> Iterable[str]:
     if summary.saved_nusd:
         line += f"; {money(summary.saved_nusd)} less than the list price"
     yield line
-    if len(summary.routes) > 1:
+    if summary.facts.models:
+        yield from (f"  {name}: {told(model)}" for name, model in summary.models.items())
+    elif len(summary.routes) > 1:
         for name, route in summary.routes.items():
             yield f"  {name}: {plural(route.pictures, 'picture')}, {money(route.cost_nusd)}"
+
+
+def told(model: ModelSum) -> str:
+    """What a model did, in one line."""
+    parts = [plural(model.pictures, "picture")]
+    if model.failures:
+        parts.append(f"{model.failures:,} failed")
+    parts.append(money(model.cost_nusd) + ("" if model.cost_known else " or more"))
+    if model.each_nusd is not None and model.each_s is not None and model.pictures > 1:
+        parts.append(f"{money(model.each_nusd)} and {duration(model.each_s)} each")
+    elif model.each_s is not None:
+        parts.append(duration(model.each_s))
+    return ", ".join(parts)

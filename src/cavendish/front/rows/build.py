@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from ...errors import BatchInputError
 from ...model.request import ImageRequest, JsonValue, Role, Text, Turn
-from .columns import Cell, Layout, layout_of, picture_names
+from .columns import ROLES, Cell, Layout, layout_of, picture_names, plain_name
 from .formats import Record
 from .intake import Intake
 from .options import RowDefaults, RowOptions
@@ -162,8 +162,10 @@ class Builder:
         for index in plan.layout.references:
             value = values[index]
             if value is not None and value != "":
+                role = ROLES.get(plain_name(plan.names[index]))
                 for name in _read(plan.names[index], picture_names, value):
-                    yield self._references.image(name)
+                    image = self._references.image(name)
+                    yield image if role is None or image.use else replace(image, use=role)
 
     def _provider_row(self, number: int, record: Record, combination: tuple[str, ...]) -> Row:
         if combination or self._pieces is not None:

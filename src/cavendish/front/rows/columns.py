@@ -9,13 +9,23 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from ...model.request import Use
+
 MAX_N = 10_000
 """Pictures for one row. More than that is a slip of the hand, or work for several rows."""
+
+ROLES: dict[str, Use] = {
+    f"{use.value}_{noun}": use for use in Use for noun in ("image", "images", "reference", "references")
+} | {"mask": Use.MASK}
+"""Columns whose pictures have a role, unless a name says another."""
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "key": ("key", "custom_id", "id", "name"),
     "prompt": ("prompt", "text", "caption"),
-    "references": ("references", "reference", "reference_images", "images", "image", "input_images", "input_image"),
+    "references": (
+        *("references", "reference", "reference_images", "images", "image", "input_images", "input_image"),
+        *ROLES,
+    ),
     "n": ("n", "count", "num_images", "number_of_images"),
     "model": ("model",),
     "size": ("size", "image_size", "resolution"),
@@ -113,6 +123,8 @@ def grounding(value: Any) -> tuple[str, ...]:
         return ("web",)
     if said in {"false", "no", "0", "none"}:
         return ()
+    if said == "both":
+        return ("web", "image")
     found = tuple(item.lower() for item in strings(value))
     if not set(found) <= {"web", "image"}:
         raise ValueError("web, image or both")

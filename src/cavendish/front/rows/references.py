@@ -17,7 +17,8 @@ MAX_BYTES = 256 * 1024 * 1024
 REMEMBERED = 4096
 """Files whose hash is kept: the same picture is often named in every row."""
 
-_ADDRESSES = ("https://", "http://", "gs://")
+ADDRESSES = ("https://", "http://", "gs://")
+ROLES = {use.value: use for use in Use}
 
 
 class References:
@@ -30,12 +31,14 @@ class References:
 
     def image(self, name: str) -> Image:
         """The picture of that name. Raises ``ValueError`` saying what is wrong with it."""
-        target, use = _split_role(name)
+        target, use = split_role(name)
         if target.startswith("data:"):
             return self._inline(target, use)
-        if target.startswith(_ADDRESSES):
+        if target.lower().startswith(ADDRESSES):
             return Image(uri=target, use=use)
         if name not in self._files:
+            if use is not None and (self._base / name).is_file():
+                target, use = name, None  # a file may well be called "look:style"
             if len(self._files) >= REMEMBERED:
                 self._files.clear()
             blob = self._file(target)
@@ -57,9 +60,18 @@ class References:
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 size = file.tell()
+        except FileNotFoundError as error:
+            self._explain_role(name)
+            raise ValueError(f"picture {name}: {error.strerror}") from error
         except OSError as error:
             raise ValueError(f"picture {name}: {error.strerror}") from error
         return Blob(digest, size, media_type, str(path.resolve()))
+
+    def _explain_role(self, name: str) -> None:
+        """Raise ``ValueError`` when the name is that of a picture with a role that there is not."""
+        target, colon, word = name.rpartition(":")
+        if colon and (self._base / Path(target).expanduser()).is_file():
+            raise ValueError(f"there is no role {word!r}; there are: {', '.join(use.value for use in Use)}")
 
     def _inline(self, uri: str, use: Use | None) -> Image:
         head, comma, body = uri.partition(",")
@@ -74,8 +86,9 @@ class References:
         return Image(blob=writer.finish(media_type), media_type=media_type, use=use)
 
 
-def _split_role(name: str) -> tuple[str, Use | None]:
+def split_role(name: str) -> tuple[str, Use | None]:
+    """The name without the role at its end, and the role. What follows a drive letter is none."""
     target, colon, word = name.rpartition(":")
-    if colon and word in {use.value for use in Use}:
-        return target.strip(), Use(word)
+    if colon and target and (use := ROLES.get(word.strip().lower())):
+        return target.strip(), use
     return name, None
