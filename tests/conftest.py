@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import blockbuster
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
 
@@ -15,9 +15,12 @@ pytest_plugins = ["pytester"]
 
 CI = bool(os.environ.get("CI"))
 
-# Timing belongs in bench/, so no deadline. CI finds the same examples each time; at a desk each run looks further.
+# Timing belongs in bench/, so no deadline, and no complaint of a busy machine that it makes examples slowly. CI finds
+# the same examples each time; at a desk each run looks further.
 STORE = None if CI else settings.get_profile("default").database
-settings.register_profile("default", deadline=None, derandomize=CI, database=STORE)
+settings.register_profile(
+    "default", deadline=None, derandomize=CI, database=STORE, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

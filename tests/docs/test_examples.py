@@ -9,6 +9,8 @@ from cavendish import config
 from cavendish.catalog.load import load
 from cavendish.front.cli.app import app
 from cavendish.sim.profile import load_profile
+from cavendish.sim.systems import SYSTEMS
+from scripts.provider_pages import PROVIDERS
 from tests.docs.pages import GUIDES, PAGES, ROOT, blocks, name_of
 
 RUN = (ROOT / "README.md", *GUIDES)
@@ -78,3 +80,30 @@ def test_the_settings_are_settings(page, tmp_path):
             assert any(setting.origin == str(file) for setting in settings) or sources.catalog
         else:
             assert load_profile(str(file)).name
+
+
+# --- the pages of providers -------------------------------------------------------------------------------------------
+
+PROVIDER_PAGES = tuple(sorted((ROOT / "docs" / "providers").glob("*.md")))
+
+
+def at_the_simulator(url):
+    """Variables that lead every endpoint to the simulator, with a key where one is needed."""
+    places = {system.endpoint: url + system.prefix for system in SYSTEMS} | {"google": url}
+    for endpoint, place in places.items():
+        yield config.variables_of(endpoint, load().endpoints[endpoint])["base_url"][0], place
+        yield config.variables_of(endpoint, load().endpoints[endpoint])["api_key"][0], "a-key-of-nobody"
+
+
+@pytest.mark.parametrize("page", PROVIDER_PAGES, ids=name_of)
+def test_the_examples_of_a_provider_run(page, sim, cavendish, monkeypatch):
+    for variable, value in at_the_simulator(sim.url):
+        monkeypatch.setenv(variable, value)
+    for block in blocks(page):
+        for words in commands(block) if block.language == "sh" else ():
+            ran = cavendish(*words)
+            assert ran.code == 0, f"line {block.line}: {words}: {ran.err}"
+
+
+def test_every_provider_has_a_page_by_hand_and_a_generated_one():
+    assert {page.stem for page in PROVIDER_PAGES} == set(PROVIDERS)

@@ -108,6 +108,7 @@ PLACES = {
     '[models."MODEL".ids."ID"]': ("models", "m", "ids", "x"),
     '[models."MODEL".sizes.SIZE]': ("models", "m", "sizes", "1K"),
     '[models."MODEL".references]': ("models", "m", "references"),
+    '[models."MODEL".any_pixels]': ("models", "m", "any_pixels"),
     '[models."MODEL".tokens]': ("models", "m", "tokens"),
     '[models."MODEL".provenance.FIELD]': ("models", "m", "provenance", "x"),
     "[endpoints.NAME]": ("endpoints", "e"),
