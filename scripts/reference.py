@@ -7,10 +7,10 @@ What the code cannot say of itself is in the tables of words below; a name witho
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,21 @@ import typer
 
 from cavendish import config, errors
 from cavendish.catalog import cards
-from cavendish.catalog.cards import ModelCard, Provenance
+from cavendish.catalog.cards import ModelCard
 from cavendish.catalog.load import load
 from cavendish.catalog.resolve import Catalog
+from cavendish.catalog.shape import can
 from cavendish.catalog.tables import PriceRow, price_rows
 from cavendish.engine import policy
 from cavendish.front.cli.app import app
 from cavendish.front.cli.voice import Exit
+from cavendish.front.routes import SIMULATOR
 from cavendish.model.fault import FaultKind, blame_of
 from cavendish.model.money import dollars
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script's own folder is on the path, its package is not
+from scripts.markdown import code, codes, html_safe, origin, prose, table, words
+from scripts.provider_pages import PROVIDERS, provider_page
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference.py: change the code or the script, then `make docs`. -->"
@@ -55,6 +61,8 @@ SETTINGS = {
     "base_url": "where the endpoint is",
     "tier": "the key's tier, whose limits the catalog knows",
     "rpm": "requests a minute that the key may make, where you know better than the catalog",
+    "project": "the project at Google Cloud that draws and pays; else the one that the login belongs to",
+    "location": "where the pictures are drawn: `global`, `us`, `eu` or a region such as `europe-west4`",
 }
 
 SWITCHES = {
@@ -98,14 +106,22 @@ KINDS = {
 }
 
 NOTICES = {
+    "asides_left_out": "thoughts and drafts of earlier turns of a session are not shown to another model",
     "columns_carried": "columns of the batch file that are no field of a request; they go into the metadata",
     "config_readable": "a configuration file with a key in it can be read by other users",
+    "conversation_cut": "the wire format knows no conversations: the latest picture and the latest words are sent",
     "field_ignored": "the model takes no notice of this field",
+    "reference_converted": "the model does not read references of this type: they were written anew as PNG or JPEG",
+    "reference_turned": "a reference lies on its side by its own EXIF orientation: it was written anew, upright",
+    "format_normalised": "the output format was spelled otherwise",
     "many_references": "more references than the model follows well",
+    "masks_left_out": "masks of earlier turns of a session are not sent again",
     "model_retired": "the id is past its date and may not answer; the successor is named",
     "model_retiring": "the id ends within a month; the successor is named",
     "model_unknown": "the catalog does not know this id: it is sent as it is, and its price is unknown",
+    "pictures_moved": "a picture of an earlier turn that the model did not sign goes with the words that follow it",
     "ratio_normalised": "the aspect ratio was spelled otherwise",
+    "signatures_left_out": "thought signatures of a session are of use only to the model and format that gave them",
     "size_normalised": "the size was spelled otherwise: `2k`, `0.5K`, `2048x2048`",
     "thinking_normalised": "the thinking level was spelled otherwise",
     "unknown_variable": "a `CAVENDISH_` variable that is no setting",
@@ -121,46 +137,6 @@ def page(name: str) -> Callable[[Callable[[], Iterable[str]]], Callable[[], Iter
         return write
 
     return keep
-
-
-# --- Markdown --------------------------------------------------------------------------------------------------------
-
-
-def cell(text: object) -> str:
-    """What may stand in a table."""
-    return " ".join(str(text).split()).replace("|", "\\|") or "–"
-
-
-def code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
-def codes(texts: Iterable[str]) -> str:
-    return ", ".join(map(code, texts))
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(map(cell, row))} |"
-    yield ""
-
-
-def prose(docstring: str | None) -> str:
-    """A docstring as Markdown: its double backticks are single ones there."""
-    return inspect.cleandoc(docstring or "").replace("``", "`").strip()
-
-
-def words(text: str) -> Iterator[str]:
-    """Paragraphs as they stand in this file, and a blank line."""
-    yield from inspect.cleandoc(text).splitlines()
-    yield ""
-
-
-def html_safe(text: str) -> str:
-    """Words from a help text: braces and angle brackets would otherwise be taken for tags."""
-    return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
 # --- the command line ------------------------------------------------------------------------------------------------
@@ -250,6 +226,9 @@ def facts(catalog: Catalog, card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "thinking", "always" if card.always_thinks else codes(card.thinking)
     yield "search", codes(card.grounding)
     yield "takes no notice of", codes(card.ignores)
+    if card.any_pixels:
+        yield "or any pixels", can(card).partition(", or ")[2]
+    yield "qualities", codes(card.qualities)
     yield "sends", codes(card.output_types)
     yield "pictures in one call", str(card.per_call)
 
@@ -261,6 +240,8 @@ def references(card: ModelCard) -> str:
         count = getattr(limits, name)
         if count is not None:
             parts.append(f"{count} {name}")
+    if limits.masks:
+        parts.append(f"{limits.masks} {'masks' if limits.masks > 1 else 'mask'} beside")
     if limits.recommended is not None:
         parts.append(f"{limits.recommended} recommended")
     return ", ".join(parts)
@@ -275,12 +256,6 @@ def pixels(card: ModelCard) -> Iterator[tuple[str, ...]]:
     for ratio in card.ratios:
         sides = (size.pixels.get(ratio) for size in card.sizes.values())
         yield code(ratio), *(f"{pair[0]} × {pair[1]}" if pair else "" for pair in sides)
-
-
-def origin(fact: Provenance) -> tuple[str, str]:
-    """Its source, with what makes it doubtful, and its date."""
-    doubts = "; ".join(filter(None, ("" if fact.verified else "*unverified*", fact.note)))
-    return f"{fact.source}{f' ({doubts})' if doubts else ''}", str(fact.as_of)
 
 
 @page("prices.md")
@@ -298,22 +273,32 @@ def prices() -> Iterator[str]:
         if endpoint.needs_key and rows:
             yield f"## {endpoint.title} (`{endpoint.name}`)"
             yield ""
-            yield from table(("Model", "Mode", "Size", "Price", "As of", "Source"), map(price, rows))
+            yield from table(("Model", "Mode", "Size", "Quality", "Price", "As of", "Source"), map(price, rows))
             yield from limits(catalog, endpoint.name)
     yield "The simulator has Google's prices, and bills nobody."
 
 
 def price(row: PriceRow) -> tuple[str, ...]:
     amount = "unknown" if row.list_nusd is None else dollars(row.list_nusd, 4)
-    doubt = "" if row.verified else " (*unverified*)"
+    doubt = "" if row.verified or not row.source else " (*unverified*)"
     return (
         row.name,
         code(row.mode),
         row.size,
+        row.quality,
         f"{amount}{' flat' if row.flat else ''}",
-        str(row.as_of),
+        str(row.as_of or ""),
         (row.source + doubt),
     )
+
+
+LIMITS = {
+    "Requests/min": "requests_per_minute",
+    "Requests/day": "requests_per_day",
+    "Pictures/min": "images_per_minute",
+    "Tokens/min": "tokens_per_minute",
+    "At once": "in_flight",
+}
 
 
 def limits(catalog: Catalog, endpoint: str) -> Iterator[str]:
@@ -325,14 +310,13 @@ def limits(catalog: Catalog, endpoint: str) -> Iterator[str]:
         return
     yield "Limits of a key by tier; what is empty is not known, and is found while a run goes on."
     yield ""
-    head = ("Model", "Tier", "Requests/min", "Requests/day", "Tokens/min", "$/10 min", "As of", "Source")
-    yield from table(head, found)
+    yield from table(("Model", "Tier", *LIMITS, "$/10 min", "As of", "Source"), found)
 
 
 def tiers(catalog: Catalog, offer: cards.Offer) -> Iterator[tuple[str, ...]]:
     for name, known in offer.tiers.items():
         spend = known.spend_per_10_minutes_nusd
-        counts = (known.requests_per_minute, known.requests_per_day, known.tokens_per_minute)
+        counts = (getattr(known, field) for field in LIMITS.values())
         source, day = origin(known.provenance) if known.provenance else ("", "")
         yield (
             catalog.models[offer.model].name,
@@ -342,6 +326,22 @@ def tiers(catalog: Catalog, offer: cards.Offer) -> Iterator[tuple[str, ...]]:
             day,
             source,
         )
+
+
+# --- providers -------------------------------------------------------------------------------------------------------
+
+
+def add_providers() -> None:
+    """A page for each; an endpoint that is on none is an error."""
+    catalog = load()
+    told = {SIMULATOR, *(name for provider in PROVIDERS.values() for name in provider.endpoints)}
+    if untold := catalog.endpoints.keys() - told:
+        raise LookupError(f"on no provider's page: {', '.join(untold)}")
+    for name in PROVIDERS:
+        page(f"providers/{name}.md")(partial(provider_page, name, catalog))
+
+
+add_providers()
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -362,8 +362,8 @@ def settings() -> Iterator[str]:
         yield f"## `[endpoints.{name}]`: {card.title}"
         yield ""
         variables = config.variables_of(name, card)
-        rows = (setting(known, variables[known.name], card.base_url) for known in config.ENDPOINT_FIELDS)
-        yield from table(head, rows)
+        fields = (known for known in config.ENDPOINT_FIELDS if known.name in variables)
+        yield from table(head, (setting(known, variables[known.name], card.base_url) for known in fields))
     yield from other_settings()
 
 
@@ -476,6 +476,7 @@ TABLES = {
         frozenset({"word"}),
     ),
     '[models."MODEL".references]': Table(cards.ReferenceLimits),
+    '[models."MODEL".any_pixels]': Table(cards.PixelRule),
     '[models."MODEL".tokens]': Table(cards.TokenCounts),
     '[models."MODEL".provenance.FIELD]': Table(cards.Provenance),
     "[endpoints.NAME]": Table(
@@ -535,7 +536,9 @@ KINDS_OF_VALUES = (
     (r"Mapping\[.*", "table"),
     (r"tuple\[ModelId, \.\.\.\]", "table"),
     (r"tuple\[str, \.\.\.\]", "list of words"),
-    (r"(ReferenceLimits|TokenCounts|Provenance).*", "table"),
+    (r"(ReferenceLimits|TokenCounts|Provenance|PixelRule).*", "table"),
+    (r"Several", "`parallel` or `serial`"),
+    (r"Shape", "`words`, `pixels` or `word_or_pixels`"),
     (r"bool.*", "`true` or `false`"),
     (r"date.*", "day, as `2026-10-29`"),
     (r"float.*", "number"),
@@ -584,8 +587,8 @@ def main(arguments: Sequence[str]) -> int:
         if wrong:
             print("\nhint: make docs", file=sys.stderr)
         return 1 if wrong else 0
-    OUT.mkdir(parents=True, exist_ok=True)
     for name in wrong:
+        (OUT / name).parent.mkdir(parents=True, exist_ok=True)
         (OUT / name).write_text(text_of(name), encoding="utf-8", newline="\n")
         print(f"docs/reference/{name}")
     return 0
