@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cavendish.front.routes import DIALECTS
+from cavendish.dialects.by_name import DIALECTS
 from cavendish.model.fault import FaultKind
 from tests.dialects.test_laws_of_all import cases
 

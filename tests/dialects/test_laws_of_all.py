@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cavendish.catalog.load import load
-from cavendish.front.routes import DIALECTS, speaks
+from cavendish.dialects.by_name import DIALECTS
+from cavendish.front.routes import speaks
 from cavendish.model.call import Cancel, Done, Fetch, Later, Open, Poll, Reply, Ticket
 from cavendish.model.fault import Fault, FaultKind
 from cavendish.model.request import Image, ImageRequest, Role, Text, Turn

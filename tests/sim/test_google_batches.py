@@ -7,26 +7,17 @@ from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from google import genai
 from google.genai import errors, types
 from PIL import Image
 
 from cavendish.model.job import JobState
-from cavendish.sim.server import start_server
 
 MODEL = "gemini-3.1-flash-image"
 KEY = "sim-test-key"
 
 # Of Google's client and aiohttp's among themselves.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
-
-
-@pytest_asyncio.fixture
-async def server():
-    server = await start_server("fast", seed=1)
-    yield server
-    await server.close()
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientS
 
 
 @pytest_asyncio.fixture
-async def server():
-    server = await start_server("fast", seed=1)
-    yield server
-    await server.close()
-
-
-@pytest_asyncio.fixture
 async def http(server):
     async with aiohttp.ClientSession(server.url, headers={"x-goog-api-key": KEY}) as session:
         yield session

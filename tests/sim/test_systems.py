@@ -9,10 +9,11 @@ import pytest
 import pytest_asyncio
 
 from cavendish.catalog.load import load
+from cavendish.dialects.by_name import DIALECTS
 from cavendish.sim.profile import load_profile, names
 from cavendish.sim.quota import QuotaPlan
 from cavendish.sim.server import Times, start_server
-from cavendish.sim.systems import DIALECTS, SYSTEMS
+from cavendish.sim.systems import SYSTEMS
 
 KEY = "not-a-key-of-anyone"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -9,11 +9,10 @@ from google.genai import types
 
 from cavendish.catalog.load import load
 from cavendish.dialects.gemini import GeminiDialect
-from cavendish.io.http.provider import TIMEOUT_HEADER
 from cavendish.model.call import Open
 from cavendish.model.request import Image, ImageRequest, Role, Text, Turn
 from tests.strangers.facts import Allowed, differences, facts_of
-from tests.strangers.line import KEY, PNG, SIGN, TIMEOUT_S, Line, listening, send
+from tests.strangers.line import KEY, PNG, SIGN, TIMEOUT_S, Line, send
 from tests.strangers.wishes import STORE
 
 MODEL = "gemini-3.1-flash-image"
@@ -26,18 +25,6 @@ PICTURE = Image(blob=STORE.blob(PNG, "image/png"), media_type="image/png")
 
 
 @pytest.fixture(scope="module")
-def listener():
-    with listening() as found:
-        yield found
-
-
-@pytest.fixture
-def line(listener):
-    listener.seen.clear()
-    return listener
-
-
-@pytest.fixture(scope="module")
 def client(listener):
     options = types.HttpOptions(base_url=listener.url, api_version="v1beta", timeout=TIMEOUT_S * 1000)
     with genai.Client(api_key=KEY, http_options=options) as found:
@@ -46,8 +33,7 @@ def client(listener):
 
 def ours(line: Line, call: Open) -> None:
     card = load().endpoints["google"]
-    options = {**card.options, TIMEOUT_HEADER: "X-Server-Timeout"}
-    send(call, GeminiDialect(), replace(card, base_url=line.url, options=options))
+    send(call, GeminiDialect(), replace(card, base_url=line.url))
 
 
 Config = types.GenerateContentConfig

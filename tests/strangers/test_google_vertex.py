@@ -14,7 +14,7 @@ from cavendish.io.http.provider import TIMEOUT_HEADER
 from cavendish.model.call import Open
 from cavendish.model.request import ImageRequest
 from tests.strangers.facts import Allowed, differences, facts_of
-from tests.strangers.line import KEY, TIMEOUT_S, listening, send
+from tests.strangers.line import KEY, TIMEOUT_S, send
 
 MODEL, IMAGEN = "gemini-3.1-flash-image", "imagen-4.0-generate-001"
 MEANT = (
@@ -27,18 +27,6 @@ MEANT = (
     ),
 )
 Config = types.GenerateContentConfig
-
-
-@pytest.fixture(scope="module")
-def listener():
-    with listening() as found:
-        yield found
-
-
-@pytest.fixture
-def line(listener):
-    listener.seen.clear()
-    return listener
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from cavendish.dialects.openai_images import OpenaiImagesDialect
 from cavendish.model.call import Open
 from cavendish.model.request import Image, ImageRequest, Role, Text, Turn, Use
 from tests.strangers.facts import Allowed, differences, facts_of
-from tests.strangers.line import KEY, PICTURE, listening, send
+from tests.strangers.line import KEY, PICTURE, send
 from tests.strangers.wishes import STORE
 from tests.wire.memory import JPEG, PNG
 
@@ -22,18 +22,6 @@ MEANT = (
 REFERENCE, OTHER = Image(blob=STORE.blob(PNG, "image/png")), Image(blob=STORE.blob(JPEG, "image/jpeg"))
 MASK = Image(blob=STORE.blob(PNG + b"m", "image/png"), use=Use.MASK)
 A, B, M = ("a.png", PNG, "image/png"), ("b.jpg", JPEG, "image/jpeg"), ("m.png", PNG + b"m", "image/png")
-
-
-@pytest.fixture(scope="module")
-def listener():
-    with listening() as found:
-        yield found
-
-
-@pytest.fixture
-def line(listener):
-    listener.seen.clear()
-    return listener
 
 
 @pytest.fixture(scope="module")

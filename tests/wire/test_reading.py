@@ -48,12 +48,9 @@ def test_members():
     assert reading.member({"other": 1}, "inlineData") is None
 
 
-def test_paths():
-    body = {"candidates": [{"content": {"parts": [1, {"inline_data": 2}]}}]}
-    assert reading.dig(body, "candidates", 0, "content", "parts", -1, "inlineData") == 2
-    assert reading.dig(body) is body
-    for path in (("candidates", 1), ("candidates", -2), ("candidates", "content"), (0,), ("x", "y", 0)):
-        assert reading.dig(body, *path) is None
+def test_leaves():
+    assert sorted(reading.leaves({"a": [1, {"b": 2}, []], "c": {}, "d": 3})) == [1, 2, 3]
+    assert list(reading.leaves("alone")) == ["alone"]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +205,6 @@ def test_reading_never_raises(value, name):
     names = [name, *(value if isinstance(value, dict) else [])]
     for reader in (
         reading.member,
-        reading.dig,
         reading.text,
         reading.integer,
         reading.count,

@@ -8,7 +8,7 @@ import itertools
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
@@ -132,11 +132,6 @@ class Files:
     def delete(self, identity: str) -> None:
         """Forget a file."""
         self._files.pop(identity, None)
-
-    def expire(self, identity: str) -> None:
-        """Have a file die before its time."""
-        kept = self._files[identity]
-        self._files[identity] = replace(kept, ends_at=0.0)
 
 
 def lines_of(kept: Kept) -> Iterator[bytes]:

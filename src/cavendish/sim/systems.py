@@ -6,32 +6,12 @@ the client speaks to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any, cast
 
 from ..catalog.cards import EndpointCard
-from ..dialects.ark import ArkDialect
-from ..dialects.bfl import BflDialect
-from ..dialects.fal import FalDialect
-from ..dialects.gemini import GeminiDialect
-from ..dialects.imagen import ImagenDialect
-from ..dialects.openai_chat import OpenaiChatDialect
-from ..dialects.openai_images import OpenaiImagesDialect
+from ..dialects.by_name import DIALECTS
 from ..wire.dialect import Dialect
-
-DIALECTS: Mapping[str, Callable[..., Dialect]] = MappingProxyType(
-    {
-        "ark": ArkDialect,
-        "bfl": BflDialect,
-        "fal": FalDialect,
-        "gemini": GeminiDialect,
-        "imagen": ImagenDialect,
-        "openai_chat": OpenaiChatDialect,
-        "openai_images": OpenaiImagesDialect,
-    }
-)
 
 ANY = r".*"
 _CHAT = r".*/chat/completions|/models"

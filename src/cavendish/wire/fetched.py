@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlencode
 
-from ..model.call import Done
+from ..model.call import Done, Fetch
 from ..model.fault import Fault, FaultKind
 from ..model.request import Image
 from .http_faults import header_wait_s, kind_by_status, wait_headers, words_of
-from .message import Headers, WireResponse
+from .message import Headers, WireRequest, WireResponse
 
 _GONE: Final = frozenset({401, 403, 404, 410})
 """Signed addresses end with these, too."""
+
+
+def read_fetch(request: WireRequest) -> Fetch:
+    """The address that a client asks for."""
+    query = urlencode(request.query)
+    return Fetch(f"{request.path}?{query}" if query else request.path)
 
 
 def read_fetched(response: WireResponse) -> Done | Fault:

@@ -72,7 +72,6 @@ _BY_WORDS: Final[tuple[tuple[str, FaultKind], ...]] = (
     ("billing hard limit", K.NO_CREDIT),
     ("incorrect api key", K.BAD_KEY),
 )
-_MODERATED: Final = frozenset({"moderation_blocked", "content_policy_violation", "content_filter"})
 _PASSED_ON: Final = "bad_response_status_code"
 _UNKNOWN: Final = "unknown error"
 _STATUS_DIGITS: Final = 3

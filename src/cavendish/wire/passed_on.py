@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from .message import Spilled
+from .reading import leaves
 
 
 def passed_on(body: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The members of these names that say something. Raises ``ValueError`` for what could not be sent again."""
     found = {name: value for name, value in body.items() if name in names and value is not None}
     for name, value in found.items():
-        if any(map(_unsendable, _leaves(value))):
+        if any(map(_unsendable, leaves(value))):
             raise ValueError(f"{name} holds what it cannot: base64 data, or a number that is not finite")
     return found
 
@@ -21,16 +22,3 @@ def passed_on(body: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
 def _unsendable(leaf: Any) -> bool:
     # Python reads NaN as JSON, but it is none.
     return isinstance(leaf, Spilled) or (isinstance(leaf, float) and not math.isfinite(leaf))
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """All values within. Not recursive: JSON may be as deep as the parser allows."""
-    todo = [value]
-    while todo:
-        entry = todo.pop()
-        if isinstance(entry, Mapping):
-            todo.extend(cast("Mapping[str, Any]", entry).values())
-        elif isinstance(entry, list):
-            todo.extend(cast("list[Any]", entry))
-        else:
-            yield entry

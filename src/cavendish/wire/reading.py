@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
@@ -43,15 +43,17 @@ def member(value: Any, name: str) -> Any:
     return plain if (plain := found.get(name)) is not None else found.get(snake(name))
 
 
-def dig(value: Any, *path: str | int) -> Any:
-    """What a path of member names and list positions leads to, ``None`` when it leads nowhere."""
-    for step in path:
-        if isinstance(step, str):
-            value = member(value, step)
+def leaves(value: Any) -> Iterator[Any]:
+    """All values within, objects and lists left out. Not recursive: JSON may be as deep as the parser allows."""
+    todo = [value]
+    while todo:
+        entry = todo.pop()
+        if isinstance(entry, Mapping):
+            todo.extend(cast("Mapping[str, Any]", entry).values())
+        elif isinstance(entry, list):
+            todo.extend(cast("list[Any]", entry))
         else:
-            entries = _list(value)
-            value = entries[step] if -len(entries) <= step < len(entries) else None
-    return value
+            yield entry
 
 
 def text(value: Any, name: str, default: str = "") -> str:

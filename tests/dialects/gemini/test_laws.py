@@ -17,6 +17,7 @@ from cavendish.wire.pour import pour
 from cavendish.wire.reading import snake
 from cavendish.wire.spill import Spiller, SpillError
 from tests import strategies
+from tests.dialects.exchange import containers, mutated
 from tests.wire.memory import values
 
 from .cases import GEMINI, STORE, arrived, ask, asked, dialect_at, events, load, request_of, resent, sent, told
@@ -210,37 +211,8 @@ json_of_sorts = st.recursive(
 statuses = st.sampled_from([200, 201, 204, 302, 400, 401, 404, 418, 429, 500, 502, 503, 524, 600])
 replies = [case for name in ("pictures", "refusals", "errors", "streams") for case in load(name)]
 requests = load("requests")
-
-
-@st.composite
-def mutated(draw: st.DrawFn, tables: list[Any]) -> Any:
-    """A real body in which some values are others, twice there, or gone."""
-    body = copy.deepcopy(draw(st.sampled_from(tables)))
-    for _ in range(draw(st.integers(1, 3))):
-        holders = [entry for entry in _containers(body) if entry]
-        if not holders:
-            break
-        holder = draw(st.sampled_from(holders))
-        key = draw(st.sampled_from(sorted(holder) if isinstance(holder, dict) else range(len(holder))))
-        match draw(st.sampled_from(["other", "gone", "twice"])):
-            case "gone":
-                del holder[key]
-            case "twice" if isinstance(holder, list):
-                holder.append(holder[key])
-            case _:
-                holder[key] = draw(json_of_sorts)
-    return body
-
-
-def _containers(value: Any) -> list[Any]:
-    """All objects and lists within, the outermost first."""
-    if not isinstance(value, dict | list):
-        return []
-    inner = value.values() if isinstance(value, dict) else value
-    return [value, *(found for entry in inner for found in _containers(entry))]
-
-
 bodies = [case.get("body", case.get("events")) for case in replies if "raw" not in case]
+changed_replies = mutated(bodies, json_of_sorts)
 calls = st.builds(ask, st.integers(-1, 5), stream=st.booleans())
 
 
@@ -261,7 +233,13 @@ def check_reading(body: bytes, status: int, headers: Headers, call: Call, *, cut
         assert again.pictures == tuple(map(_typed, reply.pictures))
 
 
-@given(body=json_of_sorts | mutated(bodies), status=statuses, call=calls, cut=st.booleans(), as_events=st.booleans())
+@given(
+    body=json_of_sorts | changed_replies,
+    status=statuses,
+    call=calls,
+    cut=st.booleans(),
+    as_events=st.booleans(),
+)
 def test_any_json_is_an_answer(body, status, call, cut, as_events):
     data = events(body) if as_events and isinstance(body, list) else json.dumps(body).encode()
     check_reading(data, status, Headers(), call, cut=cut)
@@ -280,10 +258,14 @@ def test_any_bytes_are_an_answer(body, status, wait, call, cut):
 
 
 paths = st.sampled_from([case["path"] for case in requests]) | st.text(max_size=30)
-request_bodies = [case["body"] for case in requests]
+changed_requests = mutated([case["body"] for case in requests], json_of_sorts)
 
 
-@given(body=json_of_sorts | mutated(request_bodies), path=paths, method=st.sampled_from(["POST", "GET", "PATCH"]))
+@given(
+    body=json_of_sorts | changed_requests,
+    path=paths,
+    method=st.sampled_from(["POST", "GET", "PATCH"]),
+)
 def test_any_request_is_read_and_can_be_sent_on(body, path, method):
     try:
         request = over_the_wire(WireRequest(method, path, body))
@@ -299,7 +281,7 @@ def test_any_request_is_read_and_can_be_sent_on(body, path, method):
 @given(case=st.sampled_from([case for case in replies if "raw" not in case]), data=st.data())
 def test_unknown_members_change_nothing(case, data):
     changed = copy.deepcopy(case)
-    holders = [entry for entry in _containers(changed.get("body", changed.get("events"))) if isinstance(entry, dict)]
+    holders = [entry for entry in containers(changed.get("body", changed.get("events"))) if isinstance(entry, dict)]
     for holder in data.draw(st.lists(st.sampled_from(holders), max_size=4)):
         holder[data.draw(st.sampled_from(["unheardOf", "x-new", "0"]))] = data.draw(json_of_sorts)
     assert told(reply_of(changed)) == told(reply_of(case))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 
 from ...model.call import Call, Done, Fetch, Later, Open, Reply
 from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import Notice
-from ...wire.fetched import read_fetched, write_fetched, write_unfetched
+from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.message import WireRequest, WireResponse
 from .body import ResponseFormat, Unreadable, left_out, read_body, write_body
 from .errors import write_error
@@ -58,8 +57,7 @@ class ArkDialect:
     def read_call(self, request: WireRequest) -> Open | Fetch | Fault:
         """What a client asks for; a request that Ark would refuse is the fault of that refusal. Never raises."""
         if request.method.upper() == "GET":
-            query = urlencode(request.query)
-            return Fetch(f"{request.path}?{query}" if query else request.path)
+            return read_fetch(request)
         if request.method.upper() != "POST" or not _PATHS.fullmatch(request.path):
             message = f"{request.method} {request.path} is not served here"
             reason = "InvalidEndpointOrModel.NotFound"

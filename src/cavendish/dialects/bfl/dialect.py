@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from ...model.call import Call, Cancel, Done, Fetch, Later, Open, Poll, Reply, Ticket
 from ...model.fault import Fault, FaultKind, Scope
 from ...model.request import Notice
-from ...wire.fetched import read_fetched, write_fetched, write_unfetched
+from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.http_faults import header_wait_s, wait_headers
 from ...wire.message import Headers, WireRequest, WireResponse
 from .body import Unreadable, left_out, read_body, write_body
@@ -132,12 +132,11 @@ class BflDialect:
 
 
 def _read_get(request: WireRequest) -> Poll | Fetch:
-    query = urlencode(request.query)
-    url = f"{request.path}?{query}" if query else request.path
-    identity = _task_id(url)
+    fetch = read_fetch(request)
+    identity = _task_id(fetch.url)
     if not identity:
-        return Fetch(url)
-    return Poll(Ticket(identity, url if url.startswith("http") else ""))
+        return fetch
+    return Poll(Ticket(identity, fetch.url if fetch.url.startswith("http") else ""))
 
 
 def _task_id(url: str) -> str:

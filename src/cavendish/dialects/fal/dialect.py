@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 from ...model.call import Call, Cancel, Done, Fetch, Later, Open, Poll, Reply, Ticket
 from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import Notice
-from ...wire.fetched import read_fetched, write_fetched, write_unfetched
+from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.http_faults import header_wait_s, wait_headers
 from ...wire.message import Headers, WireRequest, WireResponse
 from .body import Unreadable, left_out, read_body, write_body
@@ -195,8 +195,7 @@ def _read_get(request: WireRequest, asked: re.Match[str] | None) -> Poll | Fetch
     if asked and asked["what"] != "/cancel":
         ticket = _ticket(asked)
         return Poll(ticket if asked["what"] else ended(ticket))
-    query = urlencode(request.query)
-    return Fetch(f"{request.path}?{query}" if query else request.path)
+    return read_fetch(request)
 
 
 def _ticket(asked: re.Match[str]) -> Ticket:

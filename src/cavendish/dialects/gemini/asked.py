@@ -11,13 +11,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from ...model.call import Fetch, Open
 from ...model.fault import Fault, FaultKind, Scope
 from ...model.request import Grounding, ImageRequest, Modality, Part, Role, Text, Turn
+from ...wire.fetched import read_fetch
 from ...wire.message import Spilled, WireRequest
-from ...wire.reading import entries_of, flag, integer, mapping, number, text, text_of
+from ...wire.reading import entries_of, flag, integer, leaves, mapping, number, text, text_of
 from .asking import OUTPUT_TYPES, PARTS, part_place
 from .formats import plain_word
 from .parts import read_part, read_signature
@@ -39,8 +40,7 @@ _SAID_IN_GENERATION: Final = (
 def read_request(request: WireRequest) -> Open | Fetch | Fault:
     """What a client asks for. Never raises."""
     if request.method.upper() == "GET":
-        query = urlencode(request.query)
-        return Fetch(f"{request.path}?{query}" if query else request.path)
+        return read_fetch(request)
     match = _PATH.fullmatch(request.path)
     if request.method.upper() != "POST" or not match or match["method"] not in _METHODS:
         return Fault(
@@ -216,7 +216,7 @@ def _extra(body: Mapping[str, Any], generation: Mapping[str, Any]) -> dict[str, 
 
 def _check_passed_on(extra: Mapping[str, Any]) -> None:
     """What is passed on without a look must be such that it can be: Python reads NaN as JSON, but it is none."""
-    for value in _leaves(extra):
+    for value in leaves(extra):
         if isinstance(value, Spilled):
             raise Unreadable("Base64 data stands where none is expected.")
         if isinstance(value, float) and not math.isfinite(value):
@@ -268,16 +268,3 @@ def _tools(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """All values within, objects and lists left out. Not recursive: JSON may be as deep as the parser allows."""
-    todo = [value]
-    while todo:
-        entry = todo.pop()
-        if isinstance(entry, Mapping):
-            todo.extend(cast("Mapping[str, Any]", entry).values())
-        elif isinstance(entry, list):
-            todo.extend(cast("list[Any]", entry))
-        else:
-            yield entry

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 from ...model.call import Call, Done, Fetch, Later, Open, Reply
 from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import Notice
-from ...wire.fetched import read_fetched, write_fetched, write_unfetched
+from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.message import WireRequest, WireResponse
 from .body import Surface, Unreadable, left_out, read_body, write_body
 from .reply import read_answer, write_done, write_fault
@@ -60,8 +60,7 @@ class ImagenDialect:
     def read_call(self, request: WireRequest) -> Open | Fetch | Fault:
         """What a client asks for; a request that Google would refuse is the fault of that refusal. Never raises."""
         if request.method.upper() == "GET":
-            query = urlencode(request.query)
-            return Fetch(f"{request.path}?{query}" if query else request.path)
+            return read_fetch(request)
         match = _PATH.fullmatch(request.path)
         if request.method.upper() != "POST" or not match:
             message = f"{request.method} {request.path} is not served here."

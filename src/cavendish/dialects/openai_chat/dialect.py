@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
-from urllib.parse import urlencode
 
 from ...model.call import Call, Done, Fetch, Later, Open, Reply
 from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import Notice
-from ...wire.fetched import read_fetched, write_fetched, write_unfetched
+from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.message import WireRequest, WireResponse
 from ...wire.openai_error import write_error
 from .asked import read_body
@@ -82,8 +81,7 @@ class OpenaiChatDialect:
     def read_call(self, request: WireRequest) -> Open | Fetch | Fault:
         """What a client asks for; a request that OpenAI would refuse is the fault of that refusal. Never raises."""
         if request.method.upper() == "GET":
-            query = urlencode(request.query)
-            return Fetch(f"{request.path}?{query}" if query else request.path)
+            return read_fetch(request)
         if request.method.upper() != "POST" or not _PATH.fullmatch(request.path):
             message = f"Invalid URL ({request.method} {request.path})"
             return Fault(FaultKind.MODEL_NOT_FOUND, message, scope=Scope.MODEL, reason="not_found", status=404)
