@@ -47,11 +47,12 @@ class FlatPrice:
     def estimate(self, slot):
         return self.price
 
-    def cost(self, slot, usage, reply):
+    def cost(self, slot, usage, reply, pictures=1):
         if usage.cost_nusd is not None:
             return usage.cost_nusd
         if isinstance(reply, Fault):
-            return {Charged.NO: 0, Charged.YES: self.price, Charged.UNKNOWN: None}[reply.charged]
+            billed = self.price and self.price * pictures
+            return {Charged.NO: 0, Charged.YES: billed, Charged.UNKNOWN: None}[reply.charged]
         return self.price and self.price * max(1, usage.images)
 
     def charged(self, fault):

@@ -388,3 +388,64 @@ def test_a_job_that_ends_before_its_row_is_read_is_told_once():
     assert run_virtual(resumed()).stop is None
     told = [o.slot.row for o in (*rig.watcher.ended, *rig.watcher.kept)]
     assert sorted(told) == [0, 1]
+
+
+def test_a_full_disk_while_a_job_of_an_earlier_process_is_fetched_holds_no_money_back():
+    rig = Rig([Later(Ticket("job"), 5.0), RuntimeError("gone"), OutOfSpace("full")], max_cost_nusd=PRICE * 2)
+    with pytest.raises(RuntimeError):
+        run_virtual(rig.run())
+    engine = rig.engine()
+
+    async def resumed():
+        return await engine.run(rig.slots())
+
+    end = run_virtual(resumed())
+    assert end.stop is not None
+    assert end.stop.kind is FaultKind.DISK_FULL
+    assert engine.budget.reserved_nusd == 0
+
+
+async def killed_after(rig, seconds):
+    """The process ends without a word after so long."""
+    task = asyncio.ensure_future(rig.run())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_what_was_spent_before_a_crash_is_in_the_price_of_a_picture_that_a_job_ends_with():
+    rig = Rig([Fault(FaultKind.TEXT_ONLY, "no", Charged.YES), Later(Ticket("job"), 1000.0)], n=1)
+    run_virtual(killed_after(rig, 10.0))
+    run_virtual(rig.run())
+    (picture,) = rig.watcher.pictures
+    assert (picture.cost_nusd, picture.cost_known, picture.attempts) == (2 * PRICE, True, 2)
+
+
+def test_a_job_of_an_earlier_process_counts_once_against_the_cap():
+    rig = Rig([Later(Ticket("job"), 1000.0)], prompts=("a", "b"), policy=Policy(concurrency=1), max_cost_nusd=2 * PRICE)
+    run_virtual(killed_after(rig, 10.0))
+    assert run_virtual(rig.run()).stop is None
+    assert len(rig.watcher.pictures) == 2
+
+
+def test_the_price_of_a_picture_is_a_lower_bound_when_a_bill_is_not_known():
+    rig = Rig([Fault(FaultKind.TIMEOUT, "lost", Charged.UNKNOWN)], n=1)
+    run_virtual(rig.run())
+    (picture,) = rig.watcher.pictures
+    assert (picture.cost_nusd, picture.cost_known) == (PRICE, False)
+
+
+def test_a_job_of_a_route_that_is_not_open_is_neither_asked_for_elsewhere_nor_bought_again():
+    rig = Rig([Later(Ticket("job"), 1000.0)], (), prompts=("a", "b"), policy=Policy(concurrency=1))
+    first, second = rig.lanes
+    rig.lanes = [first]
+    run_virtual(killed_after(rig, 10.0))
+    rig.lanes = [second]
+    end = run_virtual(rig.run())
+    assert end.stop.kind is FaultKind.BAD_KEY
+    assert "e0" in end.stop.message
+    assert rig.providers[1].calls == []
+    rig.lanes = [second, first]
+    assert run_virtual(rig.run()).stop is None
+    assert len(rig.watcher.pictures) == 2
+    assert [type(call) for call in rig.providers[0].calls] == [Open, Poll]

@@ -141,7 +141,7 @@ def test_whether_a_refused_picture_was_billed_the_count_or_the_bill_may_tell(cou
 
 
 @pytest.mark.parametrize(
-    "charged, billed, unknown", [(Charged.YES, 10, 0), (Charged.NO, 0, 0), (Charged.UNKNOWN, 0, 3)]
+    "charged, billed, unknown", [(Charged.YES, 30, 0), (Charged.NO, 0, 0), (Charged.UNKNOWN, 0, 3)]
 )
 def test_a_fault_of_the_whole_call_is_everyones(charged, billed, unknown):
     rig = Rig([Fault(FaultKind.MAX_TOKENS, charged=charged)], several=TEN, n=3, price=10)

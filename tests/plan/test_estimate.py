@@ -158,6 +158,9 @@ def test_a_call_given_up_at_a_relay_costs_what_the_picture_would_have():
     assert book("nb2", "apiyi").cost(slot(), NOTHING_USED, lost) == nusd("0.055")
     tokens = book("nb2", "apiyi", "tokens")
     assert tokens.priced(slot(), NOTHING_USED, lost) == Priced(tokens.estimate(slot()), Basis.ESTIMATE)
+    # Nobody knows how far it got: as many as it was asked for may have been drawn. A call's price is one price.
+    assert tokens.cost(slot(), NOTHING_USED, lost, 3) == 3 * (tokens.estimate(slot()) or 0)
+    assert book("nb2", "apiyi").cost(slot(), NOTHING_USED, lost, 3) == nusd("0.055")
 
 
 def test_refusals_at_the_relay():

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from cavendish.dialects.by_name import DIALECTS
 from cavendish.engine.policy import Policy
-from cavendish.front.routes import DIALECTS
 from cavendish.sim.loop import run_virtual
 from tests.worlds.layout import Life
 from tests.worlds.systems import NAMES, drawn

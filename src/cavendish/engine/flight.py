@@ -188,22 +188,30 @@ class Flight:
         latency_s = self._parts.clock.monotonic() - started
         reply = landing.reply
         assert not isinstance(reply, Later)
-        spent = lane.pricing.cost(works[0].slot, reply.usage, reply)
+        spent = lane.pricing.cost(works[0].slot, reply.usage, reply, len(works))
         await lane.quota.settle(grant, _lesson(reply), latency_s, price_nusd if spent is None else spent)
         return replace(landing, latency_s=latency_s, reserved_nusd=price_nusd)
 
     async def resume(self, lane: Lane, works: Sequence[Work], attempts: tuple[Attempt, ...], reply: Reply) -> None:
-        """Go on with a call of an earlier process: poll its job, or fetch what its reply names. Nothing is bought."""
-        started = self._parts.clock.monotonic()
+        """Go on with a call of an earlier process: poll its job, or fetch what its reply names. Nothing is bought.
+
+        Its estimate is to be set aside before.
+        """
+        started, reserved_nusd = self._parts.clock.monotonic(), estimated(attempts)
         try:
             if isinstance(reply, Later):
                 landing = await self._exchange(lane, works, attempts, Poll(reply.ticket))
             else:
                 landing = await self._fetched(lane, attempts, reply)
-        except OutOfSpace:
+        except BaseException as error:
+            # It counts as bought: the job may well have made the pictures.
+            self._money(reserved_nusd, reserved_nusd)
+            if not isinstance(error, OutOfSpace):
+                raise
             self._left_open(works, DISK_FULL)
             return
-        await self.land(lane, works, replace(landing, latency_s=self._parts.clock.monotonic() - started))
+        latency_s = self._parts.clock.monotonic() - started
+        await self.land(lane, works, replace(landing, latency_s=latency_s, reserved_nusd=reserved_nusd))
 
     async def land(self, lane: Lane, works: Sequence[Work], landing: Landing) -> None:
         """Judge what came, make it durable, and do what ``step`` says."""
@@ -322,7 +330,8 @@ class Flight:
         """The bill divided and the good pictures at their places: each slot's attempt as settled, and its verdict."""
         reply, found = landing.reply, judged.found
         assert not isinstance(reply, Later)
-        parts = bills(found, lane.pricing.cost(works[0].slot, reply.usage, reply), reply.usage)
+        cost = lane.pricing.cost(works[0].slot, reply.usage, reply, len(works))
+        parts = bills(found, cost, reply.usage)
         good = [one for one in found if isinstance(one, Good)]
         extras = beside(reply, good, judged.looked_at) if isinstance(reply, Done) else ()
         accounted: list[tuple[Attempt, Picture | Fault]] = []
@@ -386,10 +395,9 @@ class Flight:
         spent = 0
         for work, (attempt, verdict) in zip(works, accounted, strict=True):
             effect = self._step(work, verdict, several=len(works) > 1)
-            # An unknown bill counts as the estimate.
-            cost = (attempt.estimate_nusd or 0) if attempt.cost_nusd is None else attempt.cost_nusd
-            spent += cost
-            work.spent_nusd += cost
+            # To the cap an unknown bill counts as the estimate; the price of the picture tells what is known.
+            spent += (attempt.estimate_nusd or 0) if attempt.cost_nusd is None else attempt.cost_nusd
+            work.spent_nusd += attempt.cost_nusd or 0
             work.spent_known = work.spent_known and attempt.cost_nusd is not None
             ends.append((effect, verdict if isinstance(verdict, Picture) else self._failure(lane, work, effect)))
         await self._parts.ledger.settle_all(
@@ -453,6 +461,11 @@ class Flight:
     def _money(self, reserved_nusd: int, cost_nusd: int) -> None:
         self._host.budget.settle(reserved_nusd, cost_nusd)
         self._host.money_moved()
+
+
+def estimated(attempts: Sequence[Attempt]) -> int:
+    """What these attempts were expected to cost."""
+    return sum(attempt.estimate_nusd or 0 for attempt in attempts)
 
 
 def _call_for(lane: Lane, works: Sequence[Work]) -> Call:

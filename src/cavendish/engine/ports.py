@@ -245,10 +245,10 @@ class Pricing(Protocol):
         """The expected price of one picture in nano-dollars; ``None`` when no price is known."""
         ...
 
-    def cost(self, slot: Slot, usage: Usage, reply: Done | Fault) -> int | None:
+    def cost(self, slot: Slot, usage: Usage, reply: Done | Fault, pictures: int = 1) -> int | None:
         """The true price of the whole call by what was used, in nano-dollars; ``None`` when it cannot be told.
 
-        Of a fault that was not charged: 0.
+        Of a fault that was not charged: 0. ``pictures`` is how many the call was asked for.
         """
         ...
 
@@ -304,3 +304,13 @@ class Progress(Protocol):
 
 
 Slots = AsyncIterator[Slot] | Iterable[Slot]
+
+
+async def each(slots: Slots) -> AsyncIterator[Slot]:
+    """One after another, whichever way they come."""
+    if isinstance(slots, Iterable):
+        for slot in slots:
+            yield slot
+    else:
+        async for slot in slots:
+            yield slot

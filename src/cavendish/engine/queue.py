@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..model.attempt import Attempt
 from ..model.fault import Fault
 from ..model.result import Slot
 from .ports import Lane
@@ -29,6 +30,12 @@ class Work:
     def lane(self) -> Lane:
         """The lane that its next call takes."""
         return self.lanes[self.state.lane]
+
+
+def spent(attempts: Sequence[Attempt]) -> tuple[int, bool]:
+    """What attempts cost, as far as that is known, and whether all of it is known."""
+    costs = [attempt.cost_nusd for attempt in attempts]
+    return sum(cost or 0 for cost in costs), None not in costs
 
 
 @dataclass(slots=True)

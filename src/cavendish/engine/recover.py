@@ -18,7 +18,7 @@ from .budget import Budget
 from .flight import DISK_FULL, Flight, Landing, Parts
 from .policy import Policy
 from .ports import Lane, OutOfSpace
-from .queue import Work
+from .queue import Work, spent
 from .step import Phase, SlotState
 from .twins import Twins
 
@@ -87,9 +87,13 @@ class Recovery:
         for call_id, entries in calls.items():
             reply, ticket = recorded.get(call_id), entries[0][0].ticket
             attempts = tuple(attempt for attempt, _ in entries)
-            works = [self._work(attempt, slot) for attempt, slot in entries]
+            works = [await self._work(attempt, slot) for attempt, slot in entries]
             if reply is not None and _is_whole(reply):
                 await self._adopt(works, attempts, reply)
+            elif (ticket is not None or reply is not None) and not _knows(works[0].lane, attempts[0]):
+                # It was paid for there, and no other endpoint knows of it.
+                words = f"a job is at work by {attempts[0].route}, which is not among the routes of this run"
+                self.stop = Fault(FaultKind.BAD_KEY, words, Charged.NO)
             elif ticket is not None:
                 # The addresses in a reply that is not whole may be dead by now: the job gives new ones.
                 jobs.append(Job(works, attempts, Later(ticket, 0.0)))
@@ -108,12 +112,20 @@ class Recovery:
         for work in works:
             self.twins.leave(work.slot.id)
 
-    def _work(self, attempt: Attempt, slot: Slot) -> Work:
+    async def _work(self, attempt: Attempt, slot: Slot) -> Work:
         """The slot as if its call were in flight, at the lane that the attempt took when there still is one."""
         lanes = tuple(self._lanes_for(slot))
-        number = next((i for i, lane in enumerate(lanes) if lane.route == attempt.route), 0)
+        places = [i for i, lane in enumerate(lanes) if _knows(lane, attempt)]
+        number = next((i for i in places if lanes[i].route == attempt.route), places[0] if places else 0)
         phase = Phase.PENDING if attempt.state is AttemptState.WAITING else Phase.IN_FLIGHT
-        return Work(slot, lanes, SlotState(phase, attempt.number, number, len(lanes)))
+        state = SlotState(phase, attempt.number, number, len(lanes))
+        return Work(slot, lanes, state, *await self._spent_before(attempt))
+
+    async def _spent_before(self, attempt: Attempt) -> tuple[int, bool]:
+        """What the slot's attempts before this one cost."""
+        # Most slots have none, and there may be thousands that wait.
+        standing = await self._parts.ledger.standing(attempt.slot_id) if attempt.number > 1 else None
+        return spent([one for one in standing.attempts if one.id != attempt.id] if standing else ())
 
     def _unknown(self, attempt: Attempt) -> Attempt:
         return replace(
@@ -142,6 +154,11 @@ class Recovery:
 
     def money_moved(self) -> None:
         """Nobody waits for money yet."""
+
+
+def _knows(lane: Lane, attempt: Attempt) -> bool:
+    """Whether the lane leads to where the attempt went. A model's name there may have changed with the catalog."""
+    return lane.route.endpoint == attempt.route.endpoint
 
 
 def _by_call(entries: Sequence[tuple[Attempt, Slot]]) -> dict[str, list[tuple[Attempt, Slot]]]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.attempt import Attempt
 from ..model.fault import Charged, Fault, FaultKind
 from ..model.result import Failure, Slot
 from .budget import Budget, Verdict
-from .flight import DISK_FULL, Flight, Parts
+from .flight import DISK_FULL, Flight, Parts, estimated
 from .policy import FINAL, SHUTTING, Policy
-from .ports import Grant, Lane, OutOfSpace, Shut, Slots, Standing, WaitUntil
-from .queue import LaneQueue, Work
-from .recover import Recovery
+from .ports import Grant, Lane, OutOfSpace, Shut, Slots, Standing, WaitUntil, each
+from .queue import LaneQueue, Work, spent
+from .recover import Job, Recovery
 from .rows import Rows
 from .step import SlotState
 from .twins import Twins
@@ -166,23 +166,30 @@ class Engine:
         tally = await self._parts.ledger.tally()
         self._fresh = tally.attempts == 0 and tally.delivered + tally.failed == 0
         self._twins = Twins(self._parts.ledger, fresh=self._fresh)
+        jobs: Sequence[Job] = ()
         if not self._fresh:
-            await self._recover()
+            jobs = await self._recover()
             if tally.in_flight:  # else nothing was settled, and sums over a million attempts take their time
                 tally = await self._parts.ledger.tally()
-        self._budget = Budget(self._cap_nusd, tally.billed_nusd + tally.unknown_nusd)
+        # Sums count an attempt at work as bought; here it is set aside until it is known.
+        reserved = sum(estimated(job.attempts) for job in jobs)
+        self._budget = Budget(self._cap_nusd, tally.billed_nusd + tally.unknown_nusd - reserved)
+        self._budget.reserve(reserved)
+        for job in jobs:
+            self._track_flight(self._flight.resume(job.works[0].lane, job.works, job.attempts, job.reply))
 
-    async def _recover(self) -> None:
+    async def _recover(self) -> Sequence[Job]:
         recovery = Recovery(self._parts, self._policy, self._twins, self._lanes_for)
-        for job in await recovery.run():
+        jobs = await recovery.run()
+        for job in jobs:
             for work in job.works:
                 self._resumed.add(work.slot.id)
                 # The input is read later: this says nothing of the rows before.
                 self._rows.hold(work.slot.row)
                 await self._enter(work)
-            self._track_flight(self._flight.resume(job.works[0].lane, job.works, job.attempts, job.reply))
         if recovery.stop is not None:
             self.stop(recovery.stop)
+        return jobs
 
     async def _until_over(self) -> None:
         while not self._over():
@@ -223,7 +230,7 @@ class Engine:
 
     async def _feed(self, slots: Slots) -> None:
         row: list[Work] = []
-        async for slot in _iterate(slots):
+        async for slot in each(slots):
             if row and row[0].slot.row != slot.row:
                 self._begin_all(row)
             if slot.id in self._resumed:
@@ -240,7 +247,7 @@ class Engine:
 
     async def _work(self, slot: Slot) -> Work:
         lanes, before = tuple(self._lanes_for(slot)), await self._attempts_before(slot)
-        work = Work(slot, lanes, SlotState(lanes=len(lanes), attempts=len(before)), *_spent(before))
+        work = Work(slot, lanes, SlotState(lanes=len(lanes), attempts=len(before)), *spent(before))
         self._rows.enter(slot.row)
         await self._enter(work)
         return work
@@ -430,23 +437,8 @@ class Engine:
             self._twins.leave(work.slot.id)
 
 
-def _spent(attempts: Sequence[Attempt]) -> tuple[int, bool]:
-    """What attempts cost, as far as that is known, and whether all of it is known."""
-    costs = [attempt.cost_nusd for attempt in attempts]
-    return sum(cost or 0 for cost in costs), None not in costs
-
-
 async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel them all, and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _iterate(slots: Slots) -> AsyncIterator[Slot]:
-    if isinstance(slots, Iterable):
-        for slot in slots:
-            yield slot
-    else:
-        async for slot in slots:
-            yield slot

@@ -78,17 +78,18 @@ class PriceBook:
         )
         return _sum((self._pictures(1, size, request.quality), _beside_pictures(usage, price)))
 
-    def cost(self, slot: Slot, usage: Usage, reply: Done | Fault) -> int | None:
+    def cost(self, slot: Slot, usage: Usage, reply: Done | Fault, pictures: int = 1) -> int | None:
         """The true price in nano-dollars; 0 for a fault that was not charged, ``None`` when it cannot be told."""
-        return self.priced(slot, usage, reply).nusd
+        return self.priced(slot, usage, reply, pictures).nusd
 
-    def priced(self, slot: Slot, usage: Usage, reply: Done | Fault) -> Priced:
+    def priced(self, slot: Slot, usage: Usage, reply: Done | Fault, pictures: int = 1) -> Priced:
         """The true price and how it was found.
 
         The provider's own figure wins, then a flat price, then prompt tokens, picture tokens, and all other output at
         the price of text (the rule that Google's bills follow; drafts are among the picture tokens). Where tokens of
         pictures have no price, the pictures that the provider counts have one each, by size. A picture that came
-        without any count is priced by its size.
+        without any count is priced by its size, and a charged call without any as if all that it was asked for had been
+        drawn.
         """
         verdict = self.charged(reply).charged if isinstance(reply, Fault) else Charged.YES
         if verdict is Charged.NO:
@@ -100,7 +101,8 @@ class PriceBook:
         if self.price.per_request is not None:
             return Priced(self.price.per_request, Basis.FLAT)
         if isinstance(reply, Fault) and not usage.reported:
-            return _told(self.estimate(slot), Basis.ESTIMATE)
+            each = self.estimate(slot)
+            return _told(None if each is None else each * pictures, Basis.ESTIMATE)
         return self._by_tokens(slot, usage, reply, self.price)
 
     def charged(self, fault: Fault) -> Fault:

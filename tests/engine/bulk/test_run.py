@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cavendish.engine.bulk import run as bulk_run
 from cavendish.engine.bulk.chunk import is_bulk
 from cavendish.engine.bulk.ports import BulkLane, BulkPolicy
 from cavendish.engine.bulk.run import BulkEngine, Places
@@ -269,3 +270,93 @@ async def _a_while(rig, slots):
     await asyncio.sleep(100)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_job_that_was_asked_for_just_before_a_crash_is_given_time_to_be_listed():
+    """Its attempts had been on the books for an hour by then: what counts is when it may have been asked for."""
+    rig = BulkRig(prompts=("a",))
+    rig.works.answers = [(BUSY, False)] * 12
+    rig.works.listed_after_s = 10.0
+
+    async def story():
+        task = asyncio.ensure_future(rig.bulk().run(rig.slots()))
+        await rig.works.first.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        # The answer never came to be on the books.
+        ((attempt, _slot),) = await rig.ledger.open_attempts()
+        assert attempt.ticket.id == ""
+        assert rig.clock.now() - attempt.intent_at > 60
+        return await rig.run()
+
+    assert run_virtual(story()).stop is None
+    assert rig.works.bought == Counter("a")
+    assert len(rig.works.jobs) == 1
+
+
+def test_a_job_whose_input_took_long_to_upload_is_given_time_to_be_listed():
+    rig = BulkRig(prompts=("a",))
+    rig.works.answers = [(LOST, True)]
+    rig.works.submit_s, rig.works.listed_after_s = 120.0, 10.0
+    assert play(rig).stop is None
+    assert len(rig.works.jobs) == 1
+
+
+def test_two_results_of_one_call_are_one():
+    rig = BulkRig(prompts=("a", "b"))
+    results = rig.place.jobs.results
+
+    async def twice(job, wanted):
+        async for result in results(job, wanted):
+            yield result
+            if isinstance(result.reply, Fault) and wanted(result.key):
+                yield result
+
+    rig.place.jobs.results = twice
+    rig.works.faults = {"a": [REFUSED]}
+    assert play(rig).stop is None
+    assert len(rig.watcher.pictures) == 2
+
+
+def test_a_row_whose_model_is_shut_out_is_not_marked_as_settled():
+    """Nobody has begun it, so the next run would not know of it."""
+    rig = BulkRig(prompts=("a", "b", "c", "d"), bounds=BulkPolicy(rows=1, jobs=1, deadline_s=1e6))
+
+    async def story():
+        engine = rig.bulk()
+        engine._places = Places(
+            lambda slot: () if slot.row == 1 else (rig.place,), lambda _: (rig.place.lane, rig.online)
+        )
+        return await engine.run(rig.slots())
+
+    end = run_virtual(story())
+    assert end.rest is not None
+    assert len(rig.watcher.pictures) == 3
+    assert rig.ledger._settled_rows == 1
+
+
+def test_what_is_made_again_goes_in_jobs_of_no_more_than_may_be():
+    rig = BulkRig(prompts=SEVEN)
+    rig.works.faults = {prompt: [REFUSED] for prompt in SEVEN}
+    assert play(rig).stop is None
+    assert max(len(lines) for _, lines, _ in rig.works.jobs.values()) == 3
+
+
+def test_when_no_route_takes_jobs_any_more_the_input_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(bulk_run, "LEFT_MOST", 5)
+    rig = BulkRig(prompts=[f"kite {i}" for i in range(50)], bounds=BulkPolicy(rows=1, jobs=1, deadline_s=1e6))
+    rig.works.answers = [(Fault(FaultKind.FORBIDDEN, "no batches for you"), False)]
+    read = []
+
+    def slots():
+        for slot in rig.slots():
+            read.append(slot)
+            yield slot
+
+    async def story():
+        end = await rig.bulk().run(slots())
+        assert len(read) < 15
+        assert end.rest is not None
+        return [slot.row async for slot in end.rest]
+
+    assert run_virtual(story()) == list(range(50))

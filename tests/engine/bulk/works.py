@@ -23,7 +23,8 @@ REFUSED = Fault(FaultKind.IMAGE_SAFETY, "not this one", Charged.YES)
 class Works:
     """What the provider keeps: jobs by id, each with its lines, and what each line was bought for.
 
-    ``takes_s`` is how long a job takes; ``ends`` how the next jobs end; ``answers`` has faults for the next creations,
+    ``takes_s`` is how long a job takes, ``submit_s`` to ask for one, ``listed_after_s`` until it is in the list, and
+    ``first`` tells that there is one; ``ends`` how the next jobs end; ``answers`` has faults for the next creations,
     after which the job was made all the same when ``lost`` says so. ``faults`` are per prompt, used up in order.
     """
 
@@ -36,6 +37,8 @@ class Works:
         self.lists = 0
         self.result_faults = []
         self.missing = set()
+        self.submit_s, self.listed_after_s = 1.0, 0.0
+        self.first = asyncio.Event()
 
 
 class FakeJobs:
@@ -49,18 +52,22 @@ class FakeJobs:
 
     async def submit(self, name, lines):
         works = self.works
-        await asyncio.sleep(1)
+        await asyncio.sleep(works.submit_s)
         fault, made = works.answers.pop(0) if works.answers else (None, True)
         if made:
             job = Job(f"batches/{len(works.jobs) + 1}", name, JobState.PENDING)
             works.jobs[job.id] = job, list(lines), works.ends.pop(0) if works.ends else JobState.SUCCEEDED
             works.made_at[job.id] = self._now()
+            works.first.set()
+            await asyncio.sleep(0.5)
         return fault or job
 
     async def find(self, name):
-        self.works.lists += 1
+        works = self.works
+        works.lists += 1
         await asyncio.sleep(1)
-        return next((job for job, _, _ in self.works.jobs.values() if job.name == name), None)
+        listed = {i for i, at in works.made_at.items() if self._now() - at >= works.listed_after_s}
+        return next((job for job, _, _ in works.jobs.values() if job.name == name and job.id in listed), None)
 
     async def look(self, job_id):
         await asyncio.sleep(1)

@@ -211,3 +211,35 @@ async def test_a_refusal_that_has_nothing_to_do_with_files_passes(door, referenc
     assert (await provider.call(Open(small), "a1")).reply == GONE
     assert (await provider.call(Poll(Ticket("t")), "a1")).reply == GONE
     assert inner.calls == [Open(small), Poll(Ticket("t"))]
+
+
+@pytest.mark.parametrize("address", ["http://[::bad", "nonsense", "ftp://host/upload"])
+async def test_an_address_that_is_none_is_a_fault(door, monkeypatch, address):
+    monkeypatch.setattr(files, "PIECE_TRIES", 1)
+    monkeypatch.setattr(GeminiFiles, "read_start", lambda _self, _response: address)
+    fault = await Uploads(door).send("in", JSONL, 5, iter([b"12345"]))
+    assert isinstance(fault, Fault)
+    assert fault.charged is Charged.NO
+
+
+async def test_an_upload_that_broke_in_an_odd_way_is_tried_again_when_it_is_wanted_again(door, monkeypatch):
+    blob = await blob_in(door.inbox, os.urandom(5 << 20))
+    request = ImageRequest.of("a kite", "m").having(
+        turns=(replace(ImageRequest.of("a kite", "m").turns[0], parts=(Image(blob=blob),)),)
+    )
+    references = PlacedReferences(door, GeminiFiles())
+    with monkeypatch.context() as patched:
+        patched.setattr(Uploads, "send", broken)
+        with pytest.raises(RuntimeError):
+            await references.placed(request, door.inbox.read)
+    assert large_blobs(await references.placed(request, door.inbox.read)) == {}
+
+
+async def broken(*_arguments):
+    raise RuntimeError("the session is closed")
+
+
+async def blob_in(inbox, data):
+    writer = inbox.new_blob("given")
+    writer.write(data)
+    return writer.finish("image/png")

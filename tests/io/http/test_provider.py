@@ -600,6 +600,13 @@ async def test_the_time_out_is_told_where_the_endpoint_wants_it(provider_for):
     assert "x-server-timeout" not in other.heard[0].headers
 
 
+async def test_a_time_out_that_an_endpoint_would_refuse_is_not_told(provider_for):
+    async with Server(whole(BODY)) as server:
+        options, timeouts = {"timeout_header": "X-Server-Timeout"}, Timeouts(whole_s=9)
+        await provider_for(server.url, options=options, timeouts=timeouts).call(OPEN, "a1")
+    assert "x-server-timeout" not in server.heard[0].headers
+
+
 async def test_a_proxy_carries_plain_requests(provider_for, store):
     async with Server(whole(BODY)) as proxy:
         proxies = Proxies({"http": f"http://user:word@127.0.0.1:{proxy.port}"})

@@ -12,10 +12,13 @@ import itertools
 from dataclasses import replace
 from typing import Protocol
 
+from ...model.attempt import Attempt
+from ...model.call import Done
 from ...model.fault import Charged, Fault, FaultKind
 from ...model.job import Job, JobResult, JobState
 from ..flight import Flight, Landing, Parts
 from ..policy import PACED, SHUTTING, Policy
+from ..queue import Work
 from ..step import WAITS_BEFORE_RETRY
 from .chunk import Chunk, released, unfinished
 from .ports import BulkLane, BulkPolicy
@@ -110,8 +113,9 @@ class Carrier:
             chunk.maybe_sent = False
         if self._desk.leaving or self._desk.overdue:
             return Fault(FaultKind.JOB_EXPIRED, "no job was taken in time", Charged.NO)
-        chunk.asked_at = self._parts.clock.now()
         reply = await chunk.place.jobs.submit(chunk.name, chunk.lines())
+        # Its input may have been uploaded for minutes before it was asked for.
+        chunk.asked_at = self._parts.clock.now()
         chunk.maybe_sent = isinstance(reply, Fault) and reply.charged is not Charged.NO
         return reply
 
@@ -211,7 +215,8 @@ class Carrier:
                     if isinstance(result, Fault):
                         problem = result
                         break
-                    landing.add(asyncio.ensure_future(self._land(chunk, result)))
+                    if result.key in chunk.open:
+                        landing.add(self._landing(chunk, result))
                     if len(landing) >= LANDINGS:
                         landing = await _some_done(landing)
                     if self._desk.leaving:
@@ -224,9 +229,12 @@ class Carrier:
                 raise outcome
         return problem
 
-    async def _land(self, chunk: Chunk, result: JobResult) -> None:
-        work, attempt = chunk.open.pop(result.key)
-        reply = result.reply
+    def _landing(self, chunk: Chunk, result: JobResult) -> asyncio.Task[None]:
+        """The landing of a call, which is taken from the open ones at once: a provider may tell of one twice."""
+        return asyncio.ensure_future(self._land(chunk, chunk.open.pop(result.key), result.reply))
+
+    async def _land(self, chunk: Chunk, landed: tuple[Work, Attempt], reply: Done | Fault) -> None:
+        work, attempt = landed
         if chunk.given_up and isinstance(reply, Fault) and reply.kind is FaultKind.JOB_EXPIRED:
             reply = released(reply.message, reply.charged, reply.reason)
         latency_s = max(0.0, self._parts.clock.now() - attempt.intent_at)
@@ -234,7 +242,7 @@ class Carrier:
         await self._flight.land(chunk.place.lane, (work,), landing)
 
     async def _land_rest(self, chunk: Chunk, fault: Fault) -> None:
-        await asyncio.gather(*(self._land(chunk, JobResult(key, fault)) for key in tuple(chunk.open)))
+        await asyncio.gather(*(self._landing(chunk, JobResult(key, fault)) for key in tuple(chunk.open)))
 
 
 _NOT_ENDED = Fault(FaultKind.JOB_EXPIRED, "the job did not end when it was cancelled", Charged.UNKNOWN)

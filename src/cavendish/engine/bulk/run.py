@@ -18,7 +18,7 @@ from ...model.result import Failure, Slot
 from ..budget import Budget, Verdict
 from ..flight import DISK_FULL, Flight, Parts
 from ..policy import FINAL, Policy
-from ..ports import Lane, OutOfSpace, Slots
+from ..ports import Lane, OutOfSpace, Slots, each
 from ..queue import Work
 from ..recover import Recovery
 from ..rows import Rows
@@ -31,6 +31,9 @@ from .ports import BulkLane, BulkPolicy
 LIVE = frozenset({AttemptState.INTENT, AttemptState.WAITING})
 LEAVING = frozenset({FaultKind.CANCELLED, FaultKind.DISK_FULL})
 """These end the run at once: what is with a provider is found again by its name."""
+
+LEFT_MOST = 10_000
+"""Slots held for elsewhere while no job is at work; the rest of the input need not be held with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class BulkEngine:
 
     async def run(self, slots: Slots) -> BulkEnd:
         """Work until every slot has its outcome, is left for elsewhere, or something stops the run."""
-        stream = _iterate(slots)
+        stream = each(slots)
         try:
             await self._begin()
             await self._feed(stream)
@@ -222,7 +225,8 @@ class BulkEngine:
             self._elsewhere.update(attempt.slot_id for _, attempt in group)
             self.stop(Fault(FaultKind.BAD_KEY, words, Charged.NO))
             return
-        chunk = Chunk(name, place, maybe_sent=True, asked_at=max(a.intent_at for _, a in group))
+        # When it was asked for is not on the books: it may have been a moment before the process ended.
+        chunk = Chunk(name, place, maybe_sent=True, asked_at=self._parts.clock.now())
         for found, attempt in sorted(group, key=lambda pair: pair[1].id):
             work = replace(found, lanes=(place.lane,), state=SlotState(Phase.PENDING, attempt.number, 0, 1))
             chunk.open[attempt.id] = work, attempt
@@ -269,17 +273,25 @@ class BulkEngine:
     def _takes_more(self) -> bool:
         return not self.halted and not self.overdue
 
+    @property
+    def _takes_none(self) -> bool:
+        """Whether nothing has gone as a job for long, and nothing is at work."""
+        return len(self._left) >= LEFT_MOST and not self._tasks and not self._filling
+
     async def _feed(self, stream: AsyncIterator[Slot]) -> None:
-        while self._takes_more:
+        while self._takes_more and not self._takes_none:
             slot = await anext(stream, None)
             if slot is None:
                 self._all_read = True
                 break
             await self._take(slot)
-            for filling in list(self._filling.values()):
-                if filling.is_full(self._bounds):
-                    await self._launch(filling)
+            await self._launch_full()
         await self._launch_all()
+
+    async def _launch_full(self) -> None:
+        for filling in list(self._filling.values()):
+            if filling.is_full(self._bounds):
+                await self._launch(filling)
 
     async def _launch_all(self) -> None:
         for filling in list(self._filling.values()):
@@ -290,6 +302,8 @@ class BulkEngine:
             return
         place = self._place_for(slot)
         if place is None:
+            # Not on the books, so the row must not count as settled: the next run begins behind those.
+            self._rows.enter(slot.row)
             self._left.append(slot)
             return
         before = await self._attempts_before(slot)
@@ -396,6 +410,7 @@ class BulkEngine:
                 self._leave(work.slot)
             else:
                 self._fill(place, work)
+                await self._launch_full()
         await self._launch_all()
 
     # --- the rest ---------------------------------------------------------------------------------------------------
@@ -435,15 +450,6 @@ async def _cancelled(tasks: Iterable[asyncio.Future[Any]]) -> None:
     for task in held:
         task.cancel()
     await asyncio.gather(*held, return_exceptions=True)
-
-
-async def _iterate(slots: Slots) -> AsyncIterator[Slot]:
-    if isinstance(slots, Iterable):
-        for slot in slots:
-            yield slot
-    else:
-        async for slot in slots:
-            yield slot
 
 
 async def _chained(first: Iterable[Slot], then: AsyncIterator[Slot]) -> AsyncIterator[Slot]:

@@ -154,9 +154,12 @@ class GoogleJobs:
 
     async def _kept(self, label: str, result: JobResult) -> JobResult:
         """The result with its pictures the attempt's own, and durable."""
+        inbox = self._door.inbox
         if isinstance(result.reply, Done):
-            inbox = self._door.inbox
             inbox.give(label, result.key, {blob.ref for blob in blobs_of(result.reply)})
+        # Drafts of a call that was refused would stay to the end of the run.
+        inbox.discard(label)
+        if isinstance(result.reply, Done):
             await inbox.record(result.key, result.reply)
         return result
 

@@ -179,7 +179,11 @@ class Uploads:
         url = begun if isinstance(begun, Fault) else self._files.read_start(begun)
         if isinstance(url, Fault):
             return url
-        target, source, offset = URL(url, encoded=True), _Source(pieces), 0
+        try:
+            target = URL(url, encoded=True)
+        except ValueError:
+            return Fault(FaultKind.MALFORMED, "the answer to an upload names no address")
+        source, offset = _Source(pieces), 0
         while True:
             try:
                 piece = await asyncio.to_thread(source.take, PIECE_BYTES)

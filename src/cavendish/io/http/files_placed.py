@@ -59,7 +59,7 @@ class PlacedReferences:
     async def _uri(self, blob: Blob, read: Read) -> str:
         now = self._clock.monotonic()
         made_at, task = self._kept.get(blob.sha256, (now, None))
-        if task is None or now - made_at > FRESH_S or (task.done() and (task.cancelled() or not task.result())):
+        if task is None or now - made_at > FRESH_S or _is_in_vain(task):
             task = asyncio.ensure_future(self._uploaded(blob, read))
             self._kept[blob.sha256] = now, task
             if len(self._kept) > REMEMBERED:
@@ -80,6 +80,10 @@ def large_blobs(request: ImageRequest) -> dict[str, Blob]:
     crowded = sum(blob.size for blob in blobs.values()) > REQUEST_BYTES
     least = SMALL_BYTES if crowded else LARGE_BYTES
     return {digest: blob for digest, blob in blobs.items() if blob.size >= least}
+
+
+def _is_in_vain(task: asyncio.Task[str]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None or not task.result())
 
 
 def _told(turn: Turn, uris: dict[str, str]) -> Turn:

@@ -30,6 +30,9 @@ from .session import Session
 TIMEOUT_HEADER = "timeout_header"
 """The option of an endpoint that names a header for our time-out in whole seconds (Google: ``X-Server-Timeout``)."""
 
+LEAST_TOLD_S = 10
+"""A shorter time-out is kept by us alone: Google refuses the call (livekit/agents, issue 3723, 2025-10-27)."""
+
 UNAUTHENTICATED = 401
 
 LOOK_LIMITS = Limits(blobs=0)
@@ -192,7 +195,7 @@ class HttpProvider:
             return {}
         headers: dict[str, str] = {}
         option = self._card.options.get(TIMEOUT_HEADER)
-        if isinstance(option, str) and option:
+        if isinstance(option, str) and option and whole_s >= LEAST_TOLD_S:
             headers[option] = str(whole_s)
         key = self._key if isinstance(self._key, Secret) else token
         if key is not None:
