@@ -164,9 +164,9 @@ def test_the_first_tier_in_full():
 
 def test_time_outs():
     google, pro, relay = (CATALOG.offers[name] for name in (f"google/{NB2}", f"google/{PRO}", f"apiyi/{NB2}"))
-    assert google.timeout_for("4K") == 300
-    assert (pro.timeout_for("2K"), pro.timeout_for("4K"), pro.timeout_for(None)) == (300, 600, 300)
-    assert relay.timeout_for("1K") == 360
+    assert (google.timeout_s, google.timeout_by_size) == (300, {})
+    assert (pro.timeout_s, pro.timeout_by_size) == (300, {"4K": 600})
+    assert relay.timeout_s == 360
 
 
 # --- laws -------------------------------------------------------------------------------------------------------------

@@ -270,6 +270,14 @@ def test_a_mask_lies_on_a_picture_and_is_not_counted_as_one():
     assert at("bfl", "flux-fill-pro", references=[picture(), mask]).notices == ()
 
 
+def test_a_model_that_only_changes_pictures_wants_one():
+    error = refused_at("bfl", "flux-fill-pro")
+    assert (error.field, error.hints) == ("references", ("name one with -i, or use cavendish edit",))
+    assert "there is none" in error.message
+    turns = (Turn(Role.USER, (Text("a room"),)), Turn(Role.MODEL, (picture(),)), Turn(Role.USER, (Text("a window"),)))
+    assert fit(ImageRequest(turns, "any"), CATALOG.resolve("flux-fill-pro", "bfl", TODAY)).notices == ()
+
+
 def test_a_mask_may_lie_on_a_picture_of_an_earlier_turn():
     turns = (
         Turn(Role.USER, (Text("a room"),)),

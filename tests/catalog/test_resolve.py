@@ -83,6 +83,7 @@ def test_a_mode_that_is_not_offered_is_refused():
     with pytest.raises(RequestError) as caught:
         CATALOG.resolve("nb2", "apiyi", TODAY, "batch")
     assert (caught.value.field, caught.value.allowed) == ("mode", ("per_request", "tokens"))
+    assert caught.value.hints == ("it can: per_request, tokens",)
 
 
 @pytest.mark.parametrize("endpoint", ["google", "apiyi"])

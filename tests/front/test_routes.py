@@ -86,7 +86,15 @@ def heard(hosts):
         ({"GEMINI_API_KEY": "one", "GOOGLE_API_KEY": "two"}, {}, ["two"], []),
         ({"GEMINI_API_KEY": "one", "CAVENDISH_GOOGLE_API_KEY": "three"}, {}, ["three"], []),
         ({"GEMINI_API_KEY": "", "APIYI_API_KEY": "four"}, {}, [], ["Bearer four"]),
-        ({"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four"}, {}, ["one"], []),
+        ({"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four"}, {"model": "nano-banana-pro"}, ["one"], []),
+        # Google's Nano Banana 2 has ended, APIYI's has not; and of modes each has its own.
+        ({"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four"}, {}, [], ["Bearer four"]),
+        (
+            {"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four"},
+            {"model": "nano-banana-pro", "mode": "per_request"},
+            [],
+            ["Bearer four"],
+        ),
         ({"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four"}, {"via": "apiyi"}, [], ["Bearer four"]),
         ({"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four"}, {"via": ["apiyi", "google"]}, [], ["Bearer four"]),
         ({"GEMINI_API_KEY": "one", "APIYI_API_KEY": "four", "CAVENDISH_ENDPOINT": "apiyi"}, {}, [], ["Bearer four"]),
@@ -222,6 +230,21 @@ async def test_strict_asks_for_no_retired_id(strict_google, tmp_path):
             await client.generate("a kite", model=MODEL, output=tmp_path)
     assert caught.value.field == "model"
     assert strict_google.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("name, hint", [("nano-bananna-2", "did you mean nano-banana-2"), ("zzz", "ENDPOINT/zzz")])
+async def test_a_name_that_nobody_offers_is_no_matter_of_keys(environ, tmp_path, name, hint):
+    environ(GEMINI_API_KEY="one")
+    async with AsyncClient() as client:
+        with pytest.raises(RequestError, match=f"no model is named '{name}'") as caught:
+            await client.generate("a kite", model=name, output=tmp_path)
+    assert hint in "\n".join(caught.value.hints)
+
+
+def test_an_id_of_its_hosts_own_needs_no_endpoint(monkeypatch):
+    monkeypatch.setenv("FAL_KEY", "one")
+    (found,) = Setup().routes(RouteWish()).resolve("fal-ai/nano-banana-2")
+    assert str(found.route) == "fal/gemini-3.1-flash-image"
 
 
 async def test_a_model_that_nobody_knows_is_a_404_told_in_its_words(strict_google, tmp_path):

@@ -60,7 +60,7 @@ async def test_pro_always_thinks_and_says_so(client, tmp_path):
     assert result[0].value.slot.request.thinking is None
     assert result[0].value.usage.thought_tokens > 0
     assert [(notice.code, notice.field) for notice in result.notices] == [("field_ignored", "thinking")]
-    with pytest.raises(RequestError, match="takes no thinking"):
+    with pytest.raises(RequestError, match="always thinks and takes no level"):
         await client.generate("a kite", model="nano-banana-pro", thinking="high", strict=True)
 
 
@@ -72,6 +72,8 @@ async def test_thoughts_are_kept_when_they_are_asked_for(client, tmp_path, model
         result = await client.generate("a kite", model=model, thinking=level, include_thoughts=wanted, output=folder)
         thoughts = [part for part in result[0].value.extras if isinstance(part, Text) and part.thought]
         assert bool(thoughts) is wanted
+        line = json.loads((folder / "metadata.jsonl").read_text(encoding="utf-8"))
+        assert line["thoughts"] == "\n\n".join(part.text for part in thoughts)
         assert result[0].value.usage.thought_tokens > 0
 
 

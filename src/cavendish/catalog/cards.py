@@ -69,10 +69,11 @@ class ReferenceLimits:
     """How many reference pictures a request may hold, in all and by use (``None``: no limit of its own).
 
     Masks are not counted in ``total``, and most models know none. Above ``recommended`` the model takes them, but
-    follows them less well.
+    follows them less well. ``required``: without one it draws nothing.
     """
 
     total: int = 0
+    required: bool = False
     objects: int | None = None
     persons: int | None = None
     styles: int | None = None
@@ -213,10 +214,6 @@ class Offer:
     pictures_and_references: int = 0
     shape: Shape = "words"
 
-    def timeout_for(self, size: str | None) -> float:
-        """Seconds to wait for a reply in this size."""
-        return self.timeout_by_size.get(size or "", self.timeout_s)
-
 
 @dataclass(frozen=True, slots=True)
 class EndpointCard:
@@ -224,10 +221,11 @@ class EndpointCard:
 
     ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment
     variables that may hold the key, the winner first. In a trusted host ``*`` stands for one label
-    (``api.*.example``). ``options`` are the dialect's. ``billing`` names the rule by which faults are charged
-    (``google``, ``relay_per_request``, ``relay_tokens``, or ``as_told``: as the wire format's own answers say).
-    ``day_zone`` is the zone whose midnight renews a daily quota. ``needs_key`` is false for an endpoint that asks for
-    none.
+    (``api.*.example``). ``options`` are the dialect's, but for two: ``files_api = true`` has large references
+    uploaded once and referred to from then on, and ``timeout_header`` names the header that tells the host our
+    time-out in seconds. ``billing`` names the rule by which faults are charged (``google``, ``relay_per_request``,
+    ``relay_tokens``, or ``as_told``: as the wire format's own answers say). ``day_zone`` is the zone whose midnight
+    renews a daily quota. ``needs_key`` is false for an endpoint that asks for none.
 
     ``auth`` is ``key``, or ``google``: access tokens by Application Default Credentials, where there is no key. An
     address or an option may hold ``{project}`` and ``{location}``: the user's, from the variables in ``place_env``,

@@ -117,7 +117,9 @@ def _leave_out_ignored(request: ImageRequest, card: ModelCard, notices: list[Not
         dropped[name] = None if value is not True else False
         # The one size that a model has needs no words to be had.
         if name != "size" or value != card.default_size:
-            text = f"{card.name} takes no {name.replace('_', ' ')}: it was left out"
+            always = name == "thinking" and card.always_thinks
+            what = "always thinks and takes no level of it" if always else f"takes no {name.replace('_', ' ')}"
+            text = f"{card.name} {what}: it was left out"
             notices.append(Notice("field_ignored", text, name))
     return request.having(**dropped)
 
@@ -241,8 +243,12 @@ def _check_references(request: ImageRequest, card: ModelCard, notices: list[Noti
     count = len(pictures) - uses[Use.MASK]
     if count > limits.total:
         raise _too_many(card, count, "reference pictures", str(limits.total))
-    if uses[Use.MASK] and not any(_is_picture(part) for turn in request.turns for part in turn.parts):
+    shown = any(_is_picture(part) for turn in request.turns for part in turn.parts)
+    if uses[Use.MASK] and not shown:
         raise RequestError("a mask lies on a picture, and there is none", field="references")
+    if limits.required and not shown:
+        hint = "name one with -i, or use cavendish edit"
+        raise RequestError(f"{card.name} changes a picture, and there is none", field="references", hints=(hint,))
     for number, picture in enumerate(pictures, start=1):
         _check_reference(picture, number, card.name, limits)
     if limits.recommended is not None and count > limits.recommended:

@@ -74,6 +74,12 @@ class Catalog:
         """Where a model is to be had."""
         return tuple(offer for offer in self.offers.values() if offer.model == model)
 
+    def offers_called(self, name: str) -> tuple[Offer, ...]:
+        """Where a model is to be had by any of its names, or by an id that only its host gives it."""
+        if card := self.find(name):
+            return self.offers_of(card.id)
+        return tuple(offer for offer in self.offers.values() if _bare(name) in {offer.wire_id, *offer.serves})
+
     def resolve(self, name: str, endpoint: str | None, today: date, mode: str | None = None) -> Resolved:
         """The route to a model: by alias, by a provider's id, or as ``endpoint/id``.
 
@@ -89,7 +95,7 @@ class Catalog:
                 return _open(name, self.open_offers[place.name], place, mode)
             if explicit and _is_id(name, card):
                 return _unlisted(name, card, place, mode)
-            raise self._nowhere(name, card, place.name if endpoint else None)
+            raise self.nowhere(name, card, place.name if endpoint else None)
         offer = self.offers[f"{place.name}/{card.id}"]
         wire_id = _wire_id(name, card, offer, today)
         notices = () if offer.keeps_retired else self._life_notices(card, wire_id, today)
@@ -136,7 +142,8 @@ class Catalog:
             raise RequestError(message, field="endpoint", allowed=tuple(self.endpoints))
         return self.endpoints[name]
 
-    def _nowhere(self, name: str, card: ModelCard | None, endpoint: str | None) -> RequestError:
+    def nowhere(self, name: str, card: ModelCard | None = None, endpoint: str | None = None) -> RequestError:
+        """What to say of a name that leads nowhere, with what was probably meant."""
         offers = self.offers_at(endpoint) if endpoint else tuple(self.offers.values())
         allowed = tuple(dict.fromkeys(_short_name(self.models[offer.model]) for offer in offers))
         hints: list[str] = []
@@ -229,7 +236,8 @@ def _mode(mode: str | None, offer: Offer, endpoint: EndpointCard) -> str:
         return endpoint.default_mode
     if mode not in {*offer.prices, endpoint.default_mode}:
         message = f"{endpoint.name} does not offer {offer.model} in the mode {mode!r}"
-        raise RequestError(message, field="mode", allowed=tuple(offer.prices))
+        allowed = tuple(offer.prices) or (endpoint.default_mode,)
+        raise RequestError(message, field="mode", allowed=allowed, hints=(f"it can: {', '.join(allowed)}",))
     return mode
 
 

@@ -255,6 +255,7 @@ _MODEL = table_of(
     default_ratio=_ratio,
     references=table_of(
         total=_count,
+        required=_flag,
         recommended=_count,
         **{f"{use.value}s": _count for use in Use},
         max_bytes=_count,

@@ -31,7 +31,8 @@ def asked(routes: Routes, prompt: str, fields: Mapping[str, Any], references: tu
     """
     given = {name: value for name, value in fields.items() if value is not None}
     if unknown := sorted(set(given) - set(FIELDS)):
-        raise RequestError(f"no field is named {', '.join(unknown)}", field=unknown[0], allowed=FIELDS)
+        hint = f"there are: prompt, references, {', '.join(FIELDS)}"
+        raise RequestError(f"no field is named {', '.join(unknown)}", field=unknown[0], allowed=FIELDS, hints=(hint,))
     given = {name: _KINDS.get(name, said.text)(name, _as_text(name, value)) for name, value in given.items()}
     settings = routes.settings
     usual = {"size": settings.size.value, "aspect_ratio": settings.aspect_ratio.value}

@@ -154,10 +154,13 @@ class Workshop:
     def there(self, card: EndpointCard) -> EndpointCard:
         """An endpoint where this user meets it. Raises ``ConfigError`` for a place that is not set."""
         found = placed(card, self.setup.settings.endpoints[card.name], self.login.project)
-        own = self.setup.settings.endpoints[card.name].base_url.value
-        if own or card.name != SIMULATOR or self._simulator is None:
+        if card.name != SIMULATOR:
             return found
-        return replace(found, base_url=self._simulator.url)
+        own = self.setup.settings.endpoints[SIMULATOR].base_url.value
+        root = own or (self._simulator.url if self._simulator else "")
+        # A system that the simulator stands in for is below a path of its own.
+        path = card.base_url.removeprefix(self.setup.catalog.endpoints[SIMULATOR].base_url)
+        return replace(found, base_url=root.rstrip("/") + path if root else card.base_url)
 
     def _needs_login(self, card: EndpointCard) -> bool:
         return card.auth == "google" and not self.setup.settings.endpoints[card.name].keys.value

@@ -14,7 +14,7 @@ from ..engine.policy import DEFAULT_REFILLS, Policy
 from ..errors import BatchInputError, RequestError
 from ..io.ledger.reader import LedgerReader
 from ..model.identity import digest
-from ..model.request import ImageRequest
+from ..model.request import ImageRequest, Notice
 from ..model.result import Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Wish
@@ -85,6 +85,7 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
         total = sum(wish.request.n for wish in wishes(0, unwritten))
     else:
         total = None if source.counts_vary else rows * batch.defaults.request.n
+    routes.note([Notice("row_skipped", f"skipped: {problem}") for problem in source.problems.kept])
     made = _Made(wishes, f"batch {recipes.title_of(batch.path)}", total)
     order = _order(setup, run, made, recipes.of_batch(batch, run, routes.wish, source.format))
     return order.having(

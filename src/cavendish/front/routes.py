@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -10,13 +10,7 @@ from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import fit, insist, told
 from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
-from ..dialects.ark import ArkDialect
-from ..dialects.bfl import BflDialect
-from ..dialects.fal import FalDialect
-from ..dialects.gemini import GeminiDialect
-from ..dialects.imagen import ImagenDialect
-from ..dialects.openai_chat import OpenaiChatDialect
-from ..dialects.openai_images import OpenaiImagesDialect
+from ..dialects.by_name import DIALECTS
 from ..errors import ConfigError, RequestError
 from ..io.http.files_placed import FILES_API
 from ..io.http.provider import TIMEOUT_HEADER
@@ -24,22 +18,11 @@ from ..model.call import Open
 from ..model.request import ImageRequest, Notice
 from ..wire.dialect import Dialect
 from . import said
-
-DIALECTS: Mapping[str, Callable[..., Dialect]] = {
-    "ark": ArkDialect,
-    "bfl": BflDialect,
-    "fal": FalDialect,
-    "gemini": GeminiDialect,
-    "imagen": ImagenDialect,
-    "openai_chat": OpenaiChatDialect,
-    "openai_images": OpenaiImagesDialect,
-}
-"""Wire formats by the names that endpoints refer to them by."""
+from .stand_in import SIMULATOR, stand_in
 
 TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER, FILES_API})
 """Options of an endpoint that are the transport's, not the dialect's."""
 
-SIMULATOR = "sim"
 DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2", "gpt-image-2", "seedream-4.5", "flux-2-pro")
 """What is drawn with when nothing is said: the first that is to be had where the user has a key."""
 
@@ -82,15 +65,17 @@ class Routes:
     def resolve(self, name: str) -> tuple[Resolved, ...]:
         """The routes to a model, the preferred one first. Raises ``RequestError`` or ``ConfigError``."""
         if name not in self._known:
-            found = tuple(
-                self.catalog.resolve(name, endpoint, self.today, self.wish.mode) for endpoint in self.endpoints(name)
-            )
+            found = tuple(self._at(endpoint, name) for endpoint in self.endpoints(name))
             for resolved in found:
                 # A tier that the route does not have is an error now, not when the first call is to leave.
                 self.limits(resolved)
                 self._note(resolved.notices)
             self._known[name] = found
         return self._known[name]
+
+    def _at(self, endpoint: str, name: str) -> Resolved:
+        other = stand_in(self.catalog, name, self.today, self.wish.mode) if endpoint == SIMULATOR else None
+        return other or self.catalog.resolve(name, endpoint, self.today, self.wish.mode)
 
     def fitted(self, request: ImageRequest) -> ImageRequest:
         """The request as its model can do it, normalised with notices. Raises ``RequestError`` for what no model can.
@@ -129,19 +114,26 @@ class Routes:
             if named != SIMULATOR and SIMULATOR in self._asked:
                 raise _no_stand_in("name an endpoint for all of the run")
             return (named,)
-        card = self.catalog.find(name)
-        offers = self.catalog.offers_of(card.id) if card else ()
+        offers = self.catalog.offers_called(name)
         keyed = [offer.endpoint for offer in offers if self._has_key(offer.endpoint)]
         if not keyed and self.has_any_key:
-            raise ConfigError(
-                f"there is no key for an endpoint that offers {name}",
-                hints=(
-                    f"it is offered at {', '.join(o.endpoint for o in offers if o.endpoint != SIMULATOR) or 'none'}",
-                ),
-            )
+            places = [offer.endpoint for offer in offers if offer.endpoint != SIMULATOR]
+            if not places:
+                raise self.catalog.nowhere(name, self.catalog.find(name))
+            hint = f"it is offered at {', '.join(places)}"
+            raise ConfigError(f"there is no key for an endpoint that offers {name}", hints=(hint,))
         if not (keyed or self.simulated):
             raise _no_stand_in("name an endpoint for all of the run")
-        return keyed[:1] or (SIMULATOR,)
+        # Of several the catalog's first; but none that cannot do it, or may have ended, while another still can.
+        return sorted(keyed, key=lambda endpoint: self._doubts(name, endpoint))[:1] or (SIMULATOR,)
+
+    def _doubts(self, name: str, endpoint: str) -> int:
+        """How far an endpoint is from being sure to have a model, in the mode that is wished: 0 when it is."""
+        try:
+            resolved = self.catalog.resolve(name, endpoint, self.today, self.wish.mode)
+        except RequestError:
+            return 2
+        return 1 if any(notice.code == "model_retired" for notice in resolved.notices) else 0
 
     @property
     def default_model(self) -> str:

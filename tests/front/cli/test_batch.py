@@ -130,6 +130,15 @@ def test_a_batch_from_stdin_can_be_resumed(sim, cavendish, monkeypatch):
     assert [row["prompt"] for row in rows_of("run")] == ["a kite", "a fox"]
 
 
+@pytest.mark.parametrize("flags", [("--batch-deadline", "6h"), ("--batch-only",)])
+def test_bounds_of_jobs_are_no_use_where_none_are_made(sim, cavendish, flags):
+    write("p.csv", "prompt\na kite\n")
+    ran = cavendish("batch", "p.csv", "-o", "run", *flags)
+    assert (ran.code, sim.calls) == (2, 0)
+    assert f"{flags[0]} is for jobs" in ran.err
+    assert "add --mode batch" in ran.err
+
+
 def test_skip_bad_runs_the_others_and_is_not_all(sim, cavendish):
     write("p.csv", "prompt,n\na kite,1\na fox,many\na bee,1\n")
     stopped = cavendish("batch", "p.csv", "-o", "run")
@@ -137,6 +146,7 @@ def test_skip_bad_runs_the_others_and_is_not_all(sim, cavendish):
     ran = cavendish("batch", "p.csv", "-o", "run", "--skip-bad")
     assert ran.code == 3
     assert "2 delivered, 0 failed, 1 skipped" in ran.err
+    assert "note: skipped: p.csv, line 3" in ran.err
     again = cavendish("batch", "p.csv", "-o", "run", "--skip-bad")
     assert (again.code, "1 skipped" in again.err) == (3, True)
     assert cavendish("status", "run", "--json").json["skipped"] == 1

@@ -108,6 +108,17 @@ async def test_it_goes_on_at_a_relay_that_speaks_the_same_format(client, wire, t
     assert not {"signatures_left_out", "pictures_moved"} & codes(second)
 
 
+async def test_a_model_is_asked_again_where_it_drew_the_turn_before(client, wire, tmp_path):
+    session = client.session(tmp_path / "kite", model="nano-banana-pro")
+    first = await session.say("a kite", via="apiyi")
+    second = await session.say("make it night")
+    other = await session.say("add a moon", model="gpt-image-2", via="openai")
+    again = await session.say("add a star", model="gpt-image-2")
+    assert [turn.value.route.endpoint for turn in (first, second, other, again)] == ["apiyi"] * 2 + ["openai"] * 2
+    fork = await session.fork(first)
+    assert (await fork.say("add snow")).value.route.endpoint == "apiyi"
+
+
 async def test_it_goes_on_in_a_chat_without_signatures_and_thoughts_and_comes_back(client, wire, tmp_path):
     session = client.session(tmp_path / "kite", model=MODEL)
     first = await session.say("a kite", via="google", include_thoughts=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import FolderError
+from ...errors import FolderError, RequestError
 from . import options as o
 from .generate import RUNS
 
@@ -92,10 +92,20 @@ def batch(
     }
     rows = RowOptions(format_word, prompt, each_with(models, parse_grid(grid or ())), skip_bad, key, encoding)
     run = flags.run(setup, output or (setup.settings.output.value or RUNS) / _name_of(file), title=file)
+    _must_have_jobs(flags, run.folder)
     routes = setup.routes(flags.routes(keyless=dry_run))
     defaults = asked(routes, "", fields, read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run)))
     order = order_batch(setup, routes, BatchWish(file, RowDefaults(defaults), rows), run)
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
+
+
+def _must_have_jobs(flags: RunFlags, folder: Path) -> None:
+    """Bounds of jobs are for a run that makes some, or made some before. Raises ``RequestError``."""
+    from ..order import BATCH
+
+    if (flags.batch_deadline or flags.batch_only) and flags.mode != BATCH and not folder.exists():
+        name = "--batch-deadline" if flags.batch_deadline else "--batch-only"
+        raise RequestError(f"{name} is for jobs, and none are made here", field="mode", hints=("add --mode batch",))
 
 
 def _name_of(file: str) -> str:

@@ -9,7 +9,7 @@ import orjson
 
 from ...model.call import GroundingNote
 from ...model.money import as_float
-from ...model.request import ImageRequest
+from ...model.request import ImageRequest, Text
 from ...model.result import Failure, Picture, Slot
 from ...plan.expand import for_slot
 
@@ -37,6 +37,7 @@ def metadata_entry(picture: Picture, *, simulated: bool = False) -> dict[str, An
         "attempts": picture.attempts,
         "latency_s": round(picture.latency_s, 3),
         "text": picture.text,
+        "thoughts": _thoughts(picture),
         "grounding": _grounding(picture.grounding),
         "notices": [{"code": notice.code, "text": notice.text} for notice in picture.notices],
         "answered_by": picture.answered_by,
@@ -44,6 +45,11 @@ def metadata_entry(picture: Picture, *, simulated: bool = False) -> dict[str, An
         "simulated": simulated,
         "columns": dict(slot.columns),
     }
+
+
+def _thoughts(picture: Picture) -> str:
+    """What the model was thinking, in words; empty unless it was asked to tell."""
+    return "\n\n".join(part.text for part in picture.extras if isinstance(part, Text) and part.thought)
 
 
 def failure_entry(failure: Failure) -> dict[str, Any]:

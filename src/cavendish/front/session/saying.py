@@ -24,7 +24,7 @@ from ..order import LEDGER, Order
 from ..orders import order_prompts
 from ..recipes import RunWish
 from ..references import read_references
-from ..routes import Routes, RouteWish, dialect_of
+from ..routes import SIMULATOR, Routes, RouteWish, dialect_of
 from .carry import Carried, Target, carry
 from .record import TurnRecord
 from .store import SessionStore
@@ -66,8 +66,8 @@ def prepare(store: SessionStore, said: Said, means: Means) -> Prepared:
 
     The same words again, after a turn that has no answer yet, are that turn.
     """
-    routes = means.setup.routes(means.wish)
     tree = store.load()
+    routes = means.setup.routes(_where(means, said, tree))
     _same_world(store, tree, routes)
     images = tuple(_standing(image, means.scratch) for image in read_references(said.references, means.scratch))
     parent = tree.to_follow(said.turn)
@@ -85,6 +85,21 @@ def prepare(store: SessionStore, said: Said, means: Means) -> Prepared:
             request = _request(routes, said, images, tree, parent)
     record = TurnRecord(tree.last + 1, parent, time.time(), request, simulated=routes.simulated)
     return _prepared(store, tree, means, routes, record)
+
+
+def _where(means: Means, said: Said, tree: Tree) -> RouteWish:
+    """Where to ask: when nothing was said of it, a model is asked where it drew the turn before."""
+    parent, setup = tree.to_follow(said.turn), means.setup
+    before = tree.records[parent] if parent is not None else None
+    if means.wish.via or setup.settings.endpoint.value or before is None or before.route is None:
+        return means.wish
+    place, model = before.route.endpoint, said.fields.get("model")
+    same = not model or ("/" not in model and setup.catalog.find(model) is setup.catalog.find(before.request.model))
+    # A key may be gone, or the file that told of the endpoint; then the model is asked where it is to be had.
+    if not same or place == SIMULATOR or place not in setup.catalog.endpoints:
+        return means.wish
+    usable = setup.settings.endpoints[place].keys.value or not setup.catalog.endpoints[place].needs_key
+    return replace(means.wish, via=(place,)) if usable else means.wish
 
 
 def _taken_up(store: SessionStore, tree: Tree, means: Means, routes: Routes, record: TurnRecord) -> Prepared | None:
