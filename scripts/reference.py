@@ -121,6 +121,7 @@ NOTICES = {
     "model_unknown": "the catalog does not know this id: it is sent as it is, and its price is unknown",
     "pictures_moved": "a picture of an earlier turn that the model did not sign goes with the words that follow it",
     "ratio_normalised": "the aspect ratio was spelled otherwise",
+    "row_skipped": "a broken row of a batch file was left out, as `--skip-bad` says; where it is broken is named",
     "signatures_left_out": "thought signatures of a session are of use only to the model and format that gave them",
     "size_normalised": "the size was spelled otherwise: `2k`, `0.5K`, `2048x2048`",
     "thinking_normalised": "the thinking level was spelled otherwise",
@@ -235,7 +236,7 @@ def facts(catalog: Catalog, card: ModelCard) -> Iterator[tuple[str, str]]:
 
 def references(card: ModelCard) -> str:
     limits = card.references
-    parts = [f"{limits.total} in all"]
+    parts = [f"{limits.total} in all{', at least one' if limits.required else ''}"]
     for name in ("objects", "persons", "styles"):
         count = getattr(limits, name)
         if count is not None:
