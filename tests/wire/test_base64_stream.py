@@ -78,6 +78,8 @@ def test_the_end_of_a_run(words, exact, unpadded, loose):
 @pytest.mark.parametrize(
     "before, raw, reach",
     [
+        (b"", rb"\u003a", 0),  # an escape that begins as those of the alphabet do
+        (b"AAAA", rb"AA\u003a", 2),
         (b"", rb"AB\/\u002b\u002F\u0041.x", 22),
         (b"", rb"AB\u002d_+", 9),
         (b"", rb"AB\\/", 2),

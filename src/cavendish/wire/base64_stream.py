@@ -48,7 +48,8 @@ def _spelled(chars: bytes) -> bytes:
 
 
 def _run(chars: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:" + _spelled(chars) + rb")*+" + _PAD + rb"{0,2}")
+    # Not possessive: before Python 3.11.5 such a repeat keeps the beginning of an alternative that failed (gh-106052).
+    return re.compile(rb"(?:" + _spelled(chars) + rb")*" + _PAD + rb"{0,2}")
 
 
 _PAD: Final = rb"(?:=|\\u003[dD])"
