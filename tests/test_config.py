@@ -294,3 +294,34 @@ def test_a_key_that_others_can_read_is_told(settings):
     assert [notice.code for notice in settings(user, mode=0o644).notices] == ["config_readable"]
     assert settings(user).notices == ()
     assert settings("size = '1K'", mode=0o644).notices == ()
+
+
+# --- what runs share --------------------------------------------------------------------------------------------------
+
+
+def test_the_state_is_in_the_user_s_own_folder_unless_told(settings, tmp_path):
+    assert settings().state.origin == BUILT_IN
+    assert settings(user='state = "shared"').state_address == tmp_path / "shared"
+
+
+def test_a_server_s_address_is_a_secret(settings):
+    url = "postgresql://me:hunter2@db.example/pictures"
+    found = settings(env={"CAVENDISH_STATE": url})
+    assert found.state_address == url
+    assert "hunter2" not in repr(found)
+    with pytest.raises(ConfigError, match="expected a folder, or an address") as caught:
+        settings(env={"CAVENDISH_STATE": "mysql://me:hunter2@db.example/pictures"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_folder_s_own_file_may_not_move_the_state(settings):
+    with pytest.raises(ConfigError, match="state"):
+        settings(project='state = "postgresql://elsewhere.example/x"')
+
+
+def test_caps_are_amounts_of_dollars(settings):
+    found = settings(user='max_cost_per_day = 5\n[endpoints.apiyi]\nmax_cost_per_month = "12.50"')
+    assert found.max_cost_per_day_nusd.value == 5_000_000_000
+    assert found.endpoints["apiyi"].max_cost_per_month_nusd.value == 12_500_000_000
+    assert found.endpoints["google"].max_cost_per_month_nusd.value is None
+    assert "max_cost_per_month" in {setting.name.rpartition(".")[2] for setting in found if setting.value is not None}
