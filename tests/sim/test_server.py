@@ -14,7 +14,8 @@ from google.genai import errors, types
 from PIL import Image
 
 from cavendish.sim.profile import read_profile
-from cavendish.sim.server import gathered, serve, start_server
+from cavendish.sim.server import serve, start_server
+from cavendish.wire.written import gathered
 
 MODEL = "gemini-3.1-flash-image"
 KEY = "sim-test-key"

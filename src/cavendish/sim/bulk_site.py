@@ -26,10 +26,11 @@ from ..wire.blobs import SpillError
 from ..wire.jsonl import LineReader
 from ..wire.message import WireResponse
 from ..wire.reading import integer, mapping, text
+from ..wire.written import gathered
 from .batches import Batches, Work, results_name
 from .checks import check_key, invalid, no_model
 from .files import Files, Kept, Session, lines_of, no_file
-from .line import WRITE_BYTES, gathered
+from .line import WRITE_BYTES
 from .provider import Planned, SimProvider
 from .roundtrip import Unseen
 from .shelves import MemoryShelf

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from ..wire.message import WireResponse
+from ..wire.written import ReadBlob, body_bytes, gathered
 from .faults import WISH_HEADER, Line
 from .provider import Planned
-from .roundtrip import ReadBlob, body_bytes
 
 WRITE_BYTES = 64 * 1024
 HANG_S = 3600.0
@@ -61,18 +61,6 @@ async def send(
             await answer.write(chunk)
     await answer.write_eof()
     return answer
-
-
-def gathered(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in chunks of at least this size, but for the last."""
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        if len(held) >= size:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
 
 
 async def _trickle(answer: web.StreamResponse, pieces: Iterable[bytes]) -> None:

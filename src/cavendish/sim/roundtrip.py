@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..model.blob import Blob
-from ..wire.base64_stream import Base64Encoder
 from ..wire.blobs import NewBlob
 from ..wire.body import BodyReader
 from ..wire.message import WireRequest, WireResponse
-from ..wire.pour import pour
-from ..wire.reading import text
 from ..wire.request_body import outgoing, request_reader
-from ..wire.sse import write_event
+from ..wire.written import ReadBlob, body_bytes, spelled
 from .dice import SeededDice
 
-ReadBlob = Callable[[Blob], Iterable[bytes | memoryview]]
 STAND_IN_BYTES = 64
 """The simulator never looks at reference pictures, so a few bytes stand for each."""
 MAX_CHUNK = 64 * 1024
-
-
-def body_bytes(response: WireResponse, read: ReadBlob, *, events: bool, ending: bytes = b"") -> Iterator[bytes]:
-    """The body of a response.
-
-    ``events``: a stream's values as server-sent events, with what the stream ends with, else as one JSON array.
-    """
-    if response.binary:
-        yield from map(bytes, read(response.binary))
-    elif response.stream and events:
-        for value in response.body:
-            yield from spelled(write_event(value, text(value, "type")), read)
-        if ending:
-            yield ending
-    elif response.body is not None:
-        yield from spelled(pour(response.body), read)
-    else:
-        yield response.raw
-
-
-def spelled(parts: Iterable[bytes | Blob], read: ReadBlob) -> Iterator[bytes]:
-    """Bytes as they are, blobs as base64."""
-    for part in parts:
-        if isinstance(part, Blob):
-            encoder = Base64Encoder()
-            for piece in read(part):
-                yield encoder.feed(bytes(piece))
-            yield encoder.end()
-        else:
-            yield part
 
 
 class Unseen:

@@ -22,7 +22,6 @@ from ..wire.dialect import Dialect
 from .books import Books
 from .draw import Mode
 from .google_site import GoogleSite
-from .line import gathered
 from .menu import menu_of
 from .profile import Profile, load_profile, names
 from .provider import SimProvider
@@ -30,7 +29,7 @@ from .shelves import MemoryShelf
 from .site import Site, json_response
 from .systems import SYSTEMS, System, speaks
 
-__all__ = ["SimServer", "Times", "gathered", "serve", "start_server"]
+__all__ = ["SimServer", "Times", "serve", "start_server"]
 
 LOOPBACK = "127.0.0.1"
 GRACE_S = 1.0
