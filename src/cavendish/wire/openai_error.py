@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ..model.fault import Charged, Fault, FaultKind
+from ..model.call import Done, Later, Reply
+from ..model.fault import Charged, Fault, FaultKind, Scope
 from ..model.request import Image, ImageRequest
 from .fault_note import noted, read_note
 from .http_faults import bare_fault, kind_by_status, scope_of, wait_headers
-from .message import WireResponse
+from .message import WireRequest, WireResponse
 from .openai_quota import read_quota, read_wait
 from .reading import entries_of, items, mapping, member, text, text_of
 
@@ -256,3 +257,22 @@ def error_object(fault: Fault, read_under: int = 0) -> dict[str, Any]:
 def _reread(error: Mapping[str, Any], status: int) -> Fault:
     read = read_error_object(error, status)
     return read_quota(read) if read.kind is K.RATE_LIMITED else read
+
+
+def no_such_path(request: WireRequest) -> Fault:
+    """What OpenAI says to who asks for something that is not served."""
+    message = f"Invalid URL ({request.method} {request.path})"
+    return Fault(FaultKind.MODEL_NOT_FOUND, message, scope=Scope.MODEL, reason="not_found", status=404)
+
+
+def fault_in(reply: Reply) -> Fault:
+    """Why a reply holds no picture, where an answer without one is an error."""
+    match reply:
+        case Fault():
+            return reply
+        case Done():
+            kind = FaultKind.TEXT_ONLY if reply.text.strip() else FaultKind.NO_IMAGE
+            return Fault(kind, charged=Charged.UNKNOWN, usage=reply.usage, text=reply.text)
+        case Later():
+            message = "the job goes on, but this API cannot be asked for it again"
+            return Fault(FaultKind.JOB_EXPIRED, message, charged=Charged.UNKNOWN)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from ...model.call import Call, Done, Fetch, Later, Open, Reply
-from ...model.fault import Charged, Fault, FaultKind, Scope
+from ...model.call import Call, Done, Fetch, Open, Reply
+from ...model.fault import Fault, FaultKind
 from ...model.request import Notice
 from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.message import WireRequest, WireResponse
-from ...wire.openai_error import write_error
+from ...wire.openai_error import fault_in, no_such_path, write_error
 from .asked import read_body
 from .asking import left_out, write_open
 from .messages import Unreadable
@@ -83,8 +83,7 @@ class OpenaiChatDialect:
         if request.method.upper() == "GET":
             return read_fetch(request)
         if request.method.upper() != "POST" or not _PATH.fullmatch(request.path):
-            message = f"Invalid URL ({request.method} {request.path})"
-            return Fault(FaultKind.MODEL_NOT_FOUND, message, scope=Scope.MODEL, reason="not_found", status=404)
+            return no_such_path(request)
         try:
             return read_body(request.body, self._spelling)
         except Unreadable as error:
@@ -96,21 +95,9 @@ class OpenaiChatDialect:
         A stream that fails at once is answered with the plain error.
         """
         if isinstance(call, Fetch):
-            return write_fetched(reply) if isinstance(reply, Done) else write_unfetched(_fault(reply))
+            return write_fetched(reply) if isinstance(reply, Done) else write_unfetched(fault_in(reply))
         stream = isinstance(call, Open) and call.stream
         if isinstance(reply, Done) and reply.pictures:
             return write_done(reply, self.answers, stream=stream)
-        fault = _fault(reply)
+        fault = fault_in(reply)
         return write_refused(fault, stream=stream) if is_refusal(fault) else write_error(fault)
-
-
-def _fault(reply: Reply) -> Fault:
-    match reply:
-        case Fault():
-            return reply
-        case Done():
-            kind = FaultKind.TEXT_ONLY if reply.text.strip() else FaultKind.NO_IMAGE
-            return Fault(kind, charged=Charged.UNKNOWN, usage=reply.usage, text=reply.text)
-        case Later():
-            message = "the job goes on, but this API cannot be asked for it again"
-            return Fault(FaultKind.JOB_EXPIRED, message, charged=Charged.UNKNOWN)
