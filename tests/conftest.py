@@ -122,6 +122,9 @@ def _no_blocking_in_the_loop() -> Iterator[None]:
                 if hasattr(os, name.partition(".")[2]):
                     guard.functions[name] = blockbuster.BlockBusterFunction(None, name, scanned_modules="cavendish")
                     guard.functions[name].activate()
+            for function in guard.functions.values():
+                # A virtual loop does on the spot what is sent to a thread.
+                function.can_block_in("cavendish/sim/loop.py", "run_in_executor")
             yield
 
 
@@ -158,3 +161,5 @@ def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
         monkeypatch.setenv(name, str(home))
     for name in ("CACHE", "CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    # Where a system has no such variables.
+    monkeypatch.setenv("CAVENDISH_STATE", str(home / "state" / "cavendish"))

@@ -9,6 +9,7 @@ from cavendish.engine.ports import Cost
 from cavendish.govern.day import day_ends
 from cavendish.govern.governor import Governor
 from cavendish.govern.pacing import Pacing
+from cavendish.govern.purse import Purse
 from cavendish.govern.verdict import Ending, Granted, Verdict, Wait
 from cavendish.model.fault import Charged, Fault, FaultKind, Scope
 
@@ -38,7 +39,8 @@ class Desk:
     """A governor with its clocks: monotonic seconds from 0, and a wall clock that starts at noon and may be moved."""
 
     def __init__(self, limits: Limits = OPEN_LIMITS, pacing: Pacing = EXACT, wall: float = NOON, **shared) -> None:
-        self.governor = Governor(limits, ENDS, pacing, **shared)
+        self.purse = Purse.empty(pacing)
+        self.governor = Governor(limits, ENDS, pacing, **{"purse": self.purse, **shared})
         self.now = 0.0
         self.wall = wall
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_verdict_closes_until_one_call_may_look_again():
     assert breaker.obstacle(299.0) == Closed(fault)
     assert breaker.obstacle(300.0) is None
     breaker.granted("probe")
-    assert breaker.obstacle(300.0) == Closed(fault)
+    assert waited(breaker.obstacle(300.0)).needs_settle
     breaker.condemn(fault, 301.0)
     assert breaker.obstacle(600.0) == Closed(fault)
     breaker.granted("second probe")
@@ -108,9 +109,36 @@ def test_state_round_trip(condemned):
     for after in (1.0, 299.0, 300.0):
         mine, theirs = breaker.obstacle(after), copy.obstacle(after + 1000.0)
         if isinstance(mine, Wait):
-            assert theirs == Wait(mine.until_s + 1000.0, mine.why)
+            assert theirs == replace(mine, until_s=mine.until_s + 1000.0)
         else:
             assert theirs == mine
+
+
+def test_a_probe_of_somebody_who_is_gone_is_sent_again():
+    breaker = opened()
+    breaker.granted("a/flash/1")
+    copy = Breaker(PACING)
+    copy.restore(json.loads(json.dumps(breaker.to_state(2.0))), 2.0)
+    assert copy.state(2.0) is BreakerState.PROBING
+    copy.abandon(lambda probe: probe == "b/flash/2")
+    assert copy.state(2.0) is BreakerState.PROBING
+    copy.abandon(lambda probe: probe == "a/flash/1")
+    assert copy.state(2.0) is not BreakerState.PROBING
+
+
+@pytest.mark.parametrize("after, state", [(4.9, BreakerState.OPEN), (5.0, BreakerState.HALF_OPEN)])
+def test_somebody_new_looks_again_at_a_verdict_but_not_at_once(after, state):
+    breaker = Breaker(PACING)
+    breaker.condemn(Fault(FaultKind.BAD_KEY), 0.0)
+    breaker.reconsider(after)
+    assert breaker.state(after) is state
+
+
+def test_somebody_new_waits_as_all_do_for_a_provider_that_fails():
+    breaker = opened()
+    until = breaker.obstacle(0.0)
+    breaker.reconsider(0.0)
+    assert breaker.obstacle(0.0) == until
 
 
 def test_state_of_failures_not_yet_enough():

@@ -6,7 +6,7 @@ PACING = Pacing(first_in_flight=4, most_in_flight=64)
 
 def fill(in_flight: InFlight, now: float) -> int:
     places = 0
-    while not in_flight.full:
+    while not in_flight.is_full():
         in_flight.enter(now)
         places += 1
     return places
@@ -75,6 +75,6 @@ def test_latency_that_grows_draws_back_but_not_below_the_start():
 
 def test_one_call_is_always_let_through():
     in_flight = InFlight(0, PACING, paced=False)
-    assert not in_flight.full
+    assert not in_flight.is_full()
     in_flight.enter(0.0)
-    assert in_flight.full
+    assert in_flight.is_full()

@@ -68,19 +68,20 @@ def test_without_a_limit_it_only_counts():
 
 def test_give_back_is_as_if_never_taken():
     window = SlidingWindow(2, 60.0)
-    first = window.take(0.0, 1)
+    window.take(0.0, 1)
     window.take(1.0, 1)
-    window.give_back(first, 1)
+    window.give_back(0.0, 1)
     assert window.earliest(2.0, 1) == 2.0
     assert window.earliest(2.0, 2) == 61.0
 
 
 def test_give_back_after_it_fell_out_changes_nothing():
     window = SlidingWindow(2, 60.0)
-    first = window.take(0.0, 1)
+    window.take(0.0, 1)
     window.take(61.0, 2)
-    window.give_back(first, 1)
-    window.give_back(99, 1)
+    window.taken(61.0)
+    window.give_back(0.0, 1)
+    window.give_back(99.0, 1)
     assert window.taken(61.0) == 2
 
 
@@ -126,8 +127,45 @@ def test_state_round_trip(arrivals, limit, moment):
 def test_large_limits_are_kept_in_little_memory_and_on_the_safe_side():
     window = SlidingWindow(50_000, 60.0)
     starts = drain(window, [(i / 900, 1) for i in range(100_000)])
-    assert len(window.to_state(starts[-1][0])["runs"]) <= EXACT_RUNS + COARSE_RUNS + 1
+    assert len(window.to_state(starts[-1][0])) <= EXACT_RUNS + COARSE_RUNS + 1
     times = [at for at, _ in starts]
     assert all(earlier + 60.0 <= later for earlier, later in zip(times, times[50_000:], strict=False))
     # Full speed is 100,000 in 60 s + the last call's place in the second burst.
     assert times[-1] <= 60.0 + 50_000 / 900 + 60.0 / COARSE_RUNS * 2
+
+
+def test_what_is_taken_ahead_of_time_counts_from_its_own_moment():
+    window = SlidingWindow(2, 60.0)
+    window.take(0.25, 1)
+    window.take(0.0, 1)
+    assert window.earliest(1.0, 1) == 60.0
+    assert window.earliest(1.0, 2) == 60.25
+    # It left earlier than it might have.
+    window.give_back(0.25, 1)
+    window.take(0.125, 1)
+    assert window.earliest(1.0, 2) == 60.125
+
+
+@given(st.lists(st.tuples(st.floats(0, 50, width=32), st.integers(1, 4)), max_size=30), st.randoms())
+def test_the_order_of_taking_does_not_matter(takings, dice):
+    """Whoever tells late that a call left finds it counted as if it had been told at once."""
+    told_in_order, told_late = SlidingWindow(10, 60.0), SlidingWindow(10, 60.0)
+    for at, amount in sorted(takings):
+        told_in_order.take(at, amount)
+    for at, amount in dice.sample(takings, len(takings)):
+        told_late.take(at, amount)
+    for now in (50.0, 80.0, 111.0):
+        assert told_late.taken(now) == told_in_order.taken(now)
+        for amount in (1, 5, 10):
+            assert told_late.earliest(now, amount) == told_in_order.earliest(now, amount)
+
+
+def test_runs_stay_few_and_on_the_safe_side_when_told_late():
+    window = SlidingWindow(10**6, 60.0)
+    moments = [i / 1000 + (0.25 if i % 2 else 0.0) for i in range(59_000)]
+    for at in moments:
+        window.take(at, 1)
+    assert len(window.to_state(0.0)) <= EXACT_RUNS + 2 * COARSE_RUNS
+    assert window.taken(59.25) == 59_000
+    for now in (60.0, 75.0, 90.5, 118.0):
+        assert window.taken(now) >= sum(at + 60.0 > now for at in moments)

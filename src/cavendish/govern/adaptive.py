@@ -102,3 +102,11 @@ class LatencyWatch:
         self._recent_s += recent * (latency_s - self._recent_s)
         self._usual_s += usual * (latency_s - self._usual_s)
         return self._calls > LATENCY_WARMUP and self._recent_s > INFLATED * self._usual_s
+
+    def to_state(self) -> JsonValue:
+        """As JSON values."""
+        return [self._calls, self._recent_s, self._usual_s]
+
+    def restore(self, state: JsonValue) -> None:
+        """Take over what ``to_state`` gave."""
+        self._calls, self._recent_s, self._usual_s = state

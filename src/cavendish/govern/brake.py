@@ -86,7 +86,7 @@ class Brake:
         cooling = Wait(self._until_s, self._why)
         if broken is None:
             return cooling
-        return Wait(max(self._until_s, broken.until_s), cooling.why, broken.needs_settle)
+        return Wait(max(self._until_s, broken.until_s), cooling.why, broken.needs_settle, broken.failing)
 
     def cool(self, until_s: float, why: str) -> None:
         """No calls before this moment. The longest such wait holds."""
@@ -121,6 +121,12 @@ class Brake:
         """A call that left after the last back-off was not held against us."""
         if left_at_s > self._pressed_at:
             self._level = 0
+
+    def forget(self) -> None:
+        """As if nothing had been heard."""
+        self._until_s = self._pressed_at = -math.inf
+        self._level = 0
+        self.breaker = Breaker(self._pacing)
 
     def to_state(self, now_s: float) -> JsonValue:
         """As JSON values; moments as seconds from ``now_s``."""

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from enum import StrEnum
 
 from ..model.fault import Fault
@@ -60,11 +61,11 @@ class Breaker:
         state = self.state(now_s)
         if state is BreakerState.CLOSED or state is BreakerState.HALF_OPEN:
             return None
+        if state is BreakerState.PROBING:
+            return Wait(now_s, "one call to see whether the provider is well again", needs_settle=True, failing=True)
         if self._verdict is not None:
             return Closed(self._verdict)
-        if state is BreakerState.PROBING:
-            return Wait(now_s, "one call to see whether the provider is well again", needs_settle=True)
-        return Wait(self._until_s, "the provider failed several times in a row")
+        return Wait(self._until_s, "the provider failed several times in a row", failing=True)
 
     def granted(self, grant_id: str) -> None:
         """A call leaves: it is the probe, when one is due."""
@@ -94,6 +95,16 @@ class Breaker:
         if grant_id == self._probe:
             self._probe = ""
 
+    def abandon(self, is_gone: Callable[[str], bool]) -> None:
+        """The probe was sent by somebody who is gone: another may be sent."""
+        if self._probe and is_gone(self._probe):
+            self._probe = ""
+
+    def reconsider(self, now_s: float) -> None:
+        """Somebody new asks: a verdict that is not from just now is looked at again with one call."""
+        if self._verdict is not None and now_s >= self._opened_at + self._pacing.recheck_anew_s:
+            self._until_s = min(self._until_s, now_s)
+
     def condemn(self, fault: Fault, now_s: float) -> None:
         """Close for good, as far as we can tell; one call may look again after ``recheck_closed_s``."""
         self._verdict = fault
@@ -110,17 +121,19 @@ class Breaker:
         self._until_s = now_s + wait
 
     def to_state(self, now_s: float) -> JsonValue:
-        """As JSON values; moments as seconds from ``now_s``. A probe under way is left out: it is tried again."""
+        """As JSON values; moments as seconds from ``now_s``."""
         if not self.openings:
             return {"failures": self._failures}
         verdict = None if self._verdict is None else to_plain(self._verdict)
         times = {"opened": self._opened_at - now_s, "until": self._until_s - now_s}
-        return {"failures": self._failures, "openings": self.openings, "verdict": verdict, **times}
+        where = {"openings": self.openings, "probe": self._probe, "verdict": verdict}
+        return {"failures": self._failures, **where, **times}
 
     def restore(self, state: JsonValue, now_s: float) -> None:
         """Take over what ``to_state`` gave at ``now_s``."""
         self._failures = state["failures"]
         self.openings = state.get("openings", 0)
         if self.openings:
+            self._probe = state["probe"]
             self._opened_at, self._until_s = now_s + state["opened"], now_s + state["until"]
             self._verdict = None if state["verdict"] is None else from_plain(state["verdict"], Fault)

@@ -20,32 +20,46 @@ class InFlight:
     worth may leave as a burst, and only an overloaded provider brings it down.
     """
 
-    __slots__ = ("_adaptive", "_filled_at_s", "_first", "_known", "_watch", "count")
+    __slots__ = ("_adaptive", "_filled_at_s", "_first", "_known", "_most", "_watch", "count")
 
     def __init__(self, known: int | None, pacing: Pacing, *, paced: bool) -> None:
-        first = pacing.most_in_flight if paced else min(pacing.first_in_flight, pacing.most_in_flight)
         self._known: float | None = known
-        self._adaptive = Adaptive(first, pacing.most_in_flight, ramping=not paced)
-        self._first = pacing.first_in_flight
+        self._first, self._most = pacing.first_in_flight, pacing.most_in_flight
+        self._adaptive = self._search(paced=paced)
         self._watch = LatencyWatch()
         self._filled_at_s = -math.inf
         self.count = 0
+
+    def _search(self, *, paced: bool) -> Adaptive:
+        first = self._most if paced else min(self._first, self._most)
+        return Adaptive(first, self._most, ramping=not paced)
 
     @property
     def limit(self) -> float:
         """How many may be under way."""
         return self._adaptive.limit if self._known is None else self._known
 
-    @property
-    def full(self) -> bool:
-        """Whether the next call has to wait until another ends. One call is always let through."""
-        return self.count >= max(1, self.limit)
+    def is_full(self, aside: int = 0) -> bool:
+        """Whether the next call has to wait until another ends, with so many places kept for others.
+
+        One call is always let through.
+        """
+        return self.count + aside >= max(1, self.limit)
+
+    def forget(self, *, paced: bool) -> None:
+        """Begin the search anew."""
+        self._adaptive = self._search(paced=paced)
+        self._watch = LatencyWatch()
 
     def enter(self, now_s: float) -> None:
         """One more is under way."""
         self.count += 1
         if self.count >= self.limit:
             self._filled_at_s = now_s
+
+    def resume(self, count: int) -> None:
+        """So many were under way when the state was taken, and still are."""
+        self.count = count
 
     def leave(self) -> None:
         """One is back, or was never sent."""
@@ -74,8 +88,11 @@ class InFlight:
 
     def to_state(self, now_s: float) -> JsonValue:
         """As JSON values. The count belongs to grants, and is restored with them."""
-        return self._adaptive.to_state(now_s)
+        filled = self._filled_at_s - now_s if math.isfinite(self._filled_at_s) else None
+        return {"limit": self._adaptive.to_state(now_s), "latency": self._watch.to_state(), "filled": filled}
 
     def restore(self, state: JsonValue, now_s: float) -> None:
         """Take over what ``to_state`` gave at ``now_s``."""
-        self._adaptive.restore(state, now_s)
+        self._adaptive.restore(state["limit"], now_s)
+        self._watch.restore(state["latency"])
+        self._filled_at_s = -math.inf if state["filled"] is None else now_s + state["filled"]

@@ -123,6 +123,10 @@ class DayCount:
         """The provider says that there is nothing left today."""
         self._exhausted = True
 
+    def forget(self) -> None:
+        """What the provider said of today is not believed any more."""
+        self._exhausted = False
+
     def is_young(self, wall_s: float) -> bool:
         """Whether midnight was so lately that a refusal may be about the day before."""
         return self._ends(wall_s - RENEWAL_S) < self._end_s

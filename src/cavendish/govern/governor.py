@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from ..catalog.cards import Limits
 from ..model.fault import Charged, Fault, FaultKind, Scope
@@ -13,11 +14,12 @@ from .brake import FAILING, HINTED, PACED, SILENT, Brake, asked_wait_s, is_closi
 from .concurrency import InFlight
 from .day import DayCount, DayEnds
 from .dimension import Dimension, dimension_of
-from .lease import Lease
+from .lease import IsGone, Lease, grant_name, holder_of
 from .lessons import Lessons
 from .pacing import DEFAULT_PACING, Pacing
 from .purse import Purse
-from .verdict import Closed, Cost, Ending, Granted, Verdict, Wait, latest
+from .sight import Sight
+from .verdict import Closed, Cost, Ending, Granted, Load, Terms, Verdict, Wait, latest
 from .window import SlidingWindow
 
 MINUTE_S = 60.0
@@ -25,6 +27,11 @@ MINUTE_S = 60.0
 KEEP = 0.95
 """Of the calls per minute after a 429 without a hint. Within a known limit somebody else uses the key too: leave a
 little room, which a minute or two brings back. Without one, what passed in the last minute is a good measure of it."""
+
+AT_ONCE = Terms()
+
+LATE_S = 0.01
+"""Less than this is no delay."""
 
 SPEND_WAIT_S = 30.0
 SPEND_WAIT_CAP_S = 600.0
@@ -36,7 +43,8 @@ class Governor:
 
     ``limits`` are those of one model; ``purse`` and ``endpoint`` are shared with its siblings. Moments are monotonic
     seconds (``now_s``), so jumps of the wall clock (``wall_s``, seconds since the epoch) touch the daily quota alone.
-    What is not limited is counted all the same: a 429 may name a limit later.
+    What is not limited is counted all the same: a 429 may name a limit later. ``name`` tells its grants from those of
+    its siblings.
     """
 
     def __init__(
@@ -45,9 +53,11 @@ class Governor:
         ends: DayEnds,
         pacing: Pacing = DEFAULT_PACING,
         *,
+        name: str = "",
         purse: Purse | None = None,
         endpoint: Brake | None = None,
     ) -> None:
+        self._name = name
         self._pacing = pacing
         self._purse = purse or Purse.empty(pacing)
         self._purse.spend.restrict(limits.spend_per_10_minutes_nusd)
@@ -72,8 +82,8 @@ class Governor:
 
     # --- leave ---
 
-    def reserve(self, now_s: float, wall_s: float, cost: Cost) -> Verdict:
-        """Ask for leave to make a call now."""
+    def reserve(self, now_s: float, wall_s: float, cost: Cost, terms: Terms = AT_ONCE) -> Verdict:
+        """Ask for leave to make a call now, or within the time of ``terms``."""
         now = self._now_s = max(now_s, self._now_s)
         self._tidy(now)
         waits: list[Wait] = []
@@ -83,47 +93,76 @@ class Governor:
                 return obstacle
             if obstacle is not None:
                 waits.append(obstacle)
-        self._add_waits(waits, now, wall_s, cost)
-        return latest(waits) if waits else self._grant(now, wall_s, cost)
-
-    def _add_waits(self, waits: list[Wait], now: float, wall_s: float, cost: Cost) -> None:
-        """One wait for each limit that has no room for this call now."""
-        if self._in_flight.full:
-            waits.append(Wait(now, f"{self._in_flight.limit:.0f} calls in flight", needs_settle=True))
-        if (at := self._requests.earliest(now, cost.requests)) > now:
-            waits.append(Wait(at, f"{self._requests.limit:.0f} requests per minute"))
-        if (at := self._images.earliest(now, cost.images)) > now:
-            waits.append(Wait(at, f"{self._images.limit:.0f} images per minute"))
-        if (at := self._tokens.earliest(now, cost.tokens)) > now:
-            waits.append(Wait(at, f"{self._tokens.limit:.0f} tokens per minute"))
+        # Who comes first with the last of a day's quota has it: nobody waits until tomorrow for another's sake.
         if (left_s := self._day.left_s(wall_s, cost.requests)) is not None:
             waits.append(Wait(now + left_s, "the day's quota is used up"))
+        self._add_waits(waits, now, terms.aside.plus(cost), terms.aside)
+        return latest(waits) if waits else self._grant(now, wall_s, cost, terms)
+
+    def _add_waits(self, waits: list[Wait], now: float, load: Load, others: Load) -> None:
+        """One wait for each limit that has no room for this load now, of which ``others`` is not the asker's."""
+        if others.requests and self._is_too_much(load):
+            waits.append(Wait(now, "others go first", needs_settle=True))
+        if self._in_flight.is_full(others.requests):
+            waits.append(Wait(now, f"{self._in_flight.limit:.0f} calls in flight", needs_settle=True))
+        if (at := self._requests.earliest(now, load.requests)) > now:
+            waits.append(Wait(at, f"{self._requests.limit:.0f} requests per minute"))
+        if (at := self._images.earliest(now, load.images)) > now:
+            waits.append(Wait(at, f"{self._images.limit:.0f} images per minute"))
+        if (at := self._tokens.earliest(now, load.tokens)) > now:
+            waits.append(Wait(at, f"{self._tokens.limit:.0f} tokens per minute"))
         spend = self._purse.spend
-        free_at = spend.earliest(now, cost.nusd)
+        free_at = spend.earliest(now, load.nusd)
         if free_at is None or free_at > now:
             why = f"{dollars(int(spend.limit_nusd), 2)} per ten minutes"
             waits.append(Wait(now if free_at is None else free_at, why, needs_settle=free_at is None))
 
-    def _grant(self, now: float, wall_s: float, cost: Cost) -> Granted:
-        self._born += 1
-        grant_id = str(self._born)
-        self._leases[grant_id] = Lease(
-            now,
-            cost.requests,
-            cost.images,
-            cost.tokens,
-            cost.nusd,
-            self._day.day(wall_s),
-            self._requests.take(now, cost.requests),
-            self._images.take(now, cost.images),
-            self._tokens.take(now, cost.tokens),
+    def _is_too_much(self, load: Load) -> bool:
+        """Whether even a quota at rest has no room for so much at once."""
+        return (
+            load.requests > self._requests.limit
+            or load.images > self._images.limit
+            or load.tokens > self._tokens.limit
+            or load.nusd > self._purse.spend.limit_nusd
         )
+
+    def _grant(self, now: float, wall_s: float, cost: Cost, terms: Terms) -> Granted:
+        self._born += 1
+        grant_id = grant_name(terms.holder, self._name, self._born)
+        self._leases[grant_id] = self._counted(now + terms.hold_s, cost, self._day.day(wall_s))
         self._day.take(cost.requests)
-        self._purse.spend.hold(cost.nusd)
         self._in_flight.enter(now)
         for brake in self._scopes:
             brake.breaker.granted(grant_id)
         return Granted(grant_id)
+
+    def _counted(self, at_s: float, cost: Cost, day: float) -> Lease:
+        """Count a call that leaves at this moment."""
+        self._requests.take(at_s, cost.requests)
+        self._images.take(at_s, cost.images)
+        self._tokens.take(at_s, cost.tokens)
+        self._purse.spend.hold(cost.nusd)
+        return Lease(at_s, cost.requests, cost.images, cost.tokens, cost.nusd, day)
+
+    def _uncount(self, lease: Lease) -> None:
+        self._requests.give_back(lease.left_at_s, lease.requests)
+        self._images.give_back(lease.left_at_s, lease.images)
+        self._tokens.give_back(lease.left_at_s, lease.tokens)
+
+    def left(self, grant_id: str, at_s: float, cost: Cost) -> None:
+        """A call that had leave for some time to come left at this moment, and takes so much. Unknown is no error."""
+        lease = self._leases.get(grant_id)
+        if lease is None:
+            return
+        self._uncount(lease)
+        self._purse.spend.release(lease.nusd)
+        self._leases[grant_id] = self._counted(at_s, cost, lease.day)
+
+    def late(self, grant_id: str, at_s: float) -> None:
+        """A call left at this moment, and not when it might: a busy machine is slow to send what it may."""
+        lease = self._leases.get(grant_id)
+        if lease is not None and at_s > lease.left_at_s + LATE_S:
+            self.left(grant_id, at_s, lease)
 
     def cancel(self, grant_id: str) -> None:
         """The call never left: as if it had not been granted. An unknown grant is no error."""
@@ -131,10 +170,32 @@ class Governor:
         if lease is None:
             return
         self._free(grant_id, lease)
-        self._requests.give_back(lease.request_run, lease.requests)
-        self._images.give_back(lease.image_run, lease.images)
-        self._tokens.give_back(lease.token_run, lease.tokens)
+        self._uncount(lease)
         self._day.give_back(lease.day, lease.requests)
+
+    def abandon(self, is_gone: IsGone, now_s: float) -> None:
+        """Take back what processes hold that are gone: their calls count, and what they may have cost is spent."""
+        for grant_id, lease in tuple(self._leases.items()):
+            if is_gone(holder_of(grant_id)):
+                self._free(grant_id, lease)
+                self._purse.spend.spent(now_s, lease.nusd)
+        for brake in self._scopes:
+            brake.breaker.abandon(lambda probe: is_gone(holder_of(probe)))
+
+    def reconsider(self, now_s: float) -> None:
+        """Somebody asks for the first time: what is closed may be tried with one call before its time."""
+        for brake in self._scopes:
+            brake.breaker.reconsider(now_s)
+
+    @property
+    def holders(self) -> dict[str, int]:
+        """Who has calls under way, and how many."""
+        return Counter(map(holder_of, self._leases))
+
+    @property
+    def held_until_s(self) -> float:
+        """Until when the last of the calls may leave that have leave for some time to come; the past when none may."""
+        return max((lease.left_at_s for lease in self._leases.values()), default=-math.inf)
 
     def _end(self, grant_id: str, lease: Lease) -> None:
         del self._leases[grant_id]
@@ -214,6 +275,8 @@ class Governor:
             self._apply_limits()
         match fault.kind:
             case FaultKind.DAY_QUOTA:
+                # It used up nothing, least of all of the day that our clock may be ahead in.
+                self._day.give_back(lease.day, lease.requests)
                 self._day_refused(lease, now, wall_s, fault)
             case FaultKind.SPEND_LIMIT if wait is None:
                 brake.cool(self._spend_frees_at(now), "the spend limit was reached")
@@ -297,10 +360,41 @@ class Governor:
             case _:
                 return _or_infinite(self._lessons.limit(dimension))
 
+    def sight(self, now_s: float, wall_s: float) -> Sight:
+        """What is known at this moment, for people."""
+        obstacles = [brake.obstacle(now_s) for brake in self._scopes]
+        left_s = self._day.left_s(wall_s, 1)
+        return Sight(
+            requests=self._requests.taken(now_s),
+            images=self._images.taken(now_s),
+            tokens=self._tokens.taken(now_s),
+            today=self._day.used,
+            day_ends_in_s=self._day.day(wall_s) - wall_s,
+            day_is_over=left_s is not None,
+            learned=self._lessons.taught,
+            pace=self._pace.limit,
+            holders=self.holders,
+            obstacles=tuple(obstacle for obstacle in obstacles if obstacle is not None),
+        )
+
+    def forget(self) -> None:
+        """Drop what replies taught; what was counted stays."""
+        for brake in self._scopes:
+            brake.forget()
+        self._lessons.forget(math.inf)
+        self._pace = Adaptive(math.inf, math.inf)
+        self._in_flight.forget(paced=self._is_paced)
+        self._day.forget()
+        self._day_refused_at_s = -math.inf
+        self._apply_limits()
+
     # --- state ---
 
     def to_state(self, now_s: float) -> JsonValue:
-        """All that was counted and learned about this model, as JSON values; moments as seconds from ``now_s``."""
+        """All that was counted and learned about this model, as JSON values; moments as seconds from ``now_s``.
+
+        What its calls hold of the purse is in the purse's state.
+        """
         return {
             "requests": self._requests.to_state(now_s),
             "images": self._images.to_state(now_s),
@@ -315,12 +409,8 @@ class Governor:
             "leases": {grant_id: lease.to_state(now_s) for grant_id, lease in self._leases.items()},
         }
 
-    def restore(self, state: JsonValue, then_s: float, *, leases: bool) -> None:
-        """Take over what ``to_state`` gave; ``then_s`` is that moment on this process's monotonic clock.
-
-        ``leases``: whether calls in flight then still are. If not, their process is gone: they count as starts, and
-        their estimates as spent, for they may have been billed.
-        """
+    def restore(self, state: JsonValue, then_s: float) -> None:
+        """Take over what ``to_state`` gave at ``then_s``."""
         self._requests.restore(state["requests"], then_s)
         self._images.restore(state["images"], then_s)
         self._tokens.restore(state["tokens"], then_s)
@@ -334,18 +424,8 @@ class Governor:
         self._in_flight.restore(state["in_flight"], then_s)
         self._brakes[Scope.MODEL].restore(state["brake"], then_s)
         self._born = state["born"]
-        self._restore_leases(state["leases"], then_s, alive=leases)
-
-    def _restore_leases(self, states: JsonValue, then_s: float, *, alive: bool) -> None:
-        spend = self._purse.spend
-        for grant_id, state in states.items():
-            lease = Lease.of_state(state, then_s)
-            if alive:
-                self._leases[grant_id] = lease
-                self._in_flight.enter(then_s)
-                spend.hold(lease.nusd)
-            else:
-                spend.spent(then_s, lease.nusd)
+        self._leases = {grant_id: Lease.of_state(lease, then_s) for grant_id, lease in state["leases"].items()}
+        self._in_flight.resume(len(self._leases))
 
 
 def _billed_nusd(lease: Lease, ending: Ending) -> int:

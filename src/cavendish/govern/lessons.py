@@ -37,6 +37,11 @@ class Lessons:
         stated = self._stated[dimension]
         return min([*known, stated] if stated is not None else known, default=None)
 
+    @property
+    def taught(self) -> Mapping[Dimension, int]:
+        """The limits that providers named and that hold."""
+        return {dimension: value for dimension, (value, _) in self._taught.items() if value == self.limit(dimension)}
+
     def learn(self, fault: Fault, now_s: float) -> bool:
         """Take in the limit that a fault names, when it is lower than what we believed. Says whether it was."""
         dimension, value = dimension_of(fault), fault.limit_value

@@ -18,8 +18,11 @@ class Pacing:
     ``first_in_flight`` and ``most_in_flight`` bound the search for a limit that nobody stated. Back-off without a hint
     doubles from ``backoff_s`` to ``backoff_cap_s``; a minute is the longest any per-minute limit takes to renew. A
     breaker opens after ``breaker_after`` failures in a row, for ``breaker_s`` doubling up to ``breaker_cap_s``. A
-    closed key or model is tried again with one call after ``recheck_closed_s``: credit is bought, rights are given. A
-    grant that nobody gave back for ``lease_s`` is taken for lost: longer than any call's time-out. What a 429 said
+    closed key or model is tried again with one call after ``recheck_closed_s``: credit is bought, rights are given.
+    Somebody new, such as the next run, need not wait for that: ``recheck_anew_s`` only keeps those who start together
+    from asking one by one.
+
+    A grant that nobody gave back for ``lease_s`` is taken for lost: longer than any call's time-out. What a 429 said
     about a limit is believed for ``lesson_s``: tiers change.
     """
 
@@ -32,6 +35,7 @@ class Pacing:
     breaker_s: float = 2.0
     breaker_cap_s: float = 60.0
     recheck_closed_s: float = 300.0
+    recheck_anew_s: float = 5.0
     lease_s: float = 3600.0
     lesson_s: float = 86_400.0
 

@@ -61,9 +61,10 @@ class RollingSpend:
             self._window.take(now_s, amount_nusd)
 
     def to_state(self, now_s: float) -> JsonValue:
-        """As JSON values. What is held belongs to grants, and is restored with them."""
-        return self._window.to_state(now_s)
+        """As JSON values. What is held is of the grants of all models."""
+        return {"spent": self._window.to_state(now_s), "held": self.held_nusd}
 
     def restore(self, state: JsonValue, now_s: float) -> None:
         """Take over what ``to_state`` gave at ``now_s``."""
-        self._window.restore(state, now_s)
+        self._window.restore(state["spent"], now_s)
+        self.held_nusd = state["held"]

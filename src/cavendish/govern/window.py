@@ -14,6 +14,9 @@ COARSE_RUNS = 4096
 """Beyond them, starts within this fraction of the span count as one, at the later moment: 15 ms in a minute, 0.03 % of
 it."""
 
+ROUNDING_S = 1e-6
+"""A moment that went through another clock's numbers may be so far from what it was."""
+
 
 @dataclass(slots=True)
 class Run:
@@ -28,17 +31,17 @@ class SlidingWindow:
     """At most ``limit`` in any half-open stretch of ``period_s + guard_s`` seconds.
 
     What is taken at ``t`` is free again at ``t + period_s + guard_s``. Holds at most 5,121 runs however large the
-    limit, and needs constant time but for the runs that fall out. Moments must not decrease from call to call. An
-    amount above the whole limit is let through alone: our figure may be out of date, and the provider will say.
+    limit, some 9,200 when they are told out of order, and needs constant time but for the runs that fall out. Moments
+    of asking must not decrease from call to call. An amount above the whole limit is let through alone: our figure may
+    be out of date, and the provider will say.
     """
 
-    __slots__ = ("_first", "_runs", "_span_s", "_total", "limit")
+    __slots__ = ("_runs", "_span_s", "_total", "limit")
 
     def __init__(self, limit: float, period_s: float, guard_s: float = 0.0) -> None:
         self.limit = limit
         self._span_s = period_s + guard_s
         self._runs: deque[Run] = deque()
-        self._first = 0
         self._total = 0
 
     def earliest(self, now_s: float, amount: int) -> float:
@@ -57,7 +60,6 @@ class SlidingWindow:
         runs = self._runs
         while runs and runs[0].last_s + self._span_s <= now_s:
             self._total -= runs.popleft().amount
-            self._first += 1
         return self._total
 
     def frees_at(self, now_s: float) -> float | None:
@@ -65,39 +67,49 @@ class SlidingWindow:
         self.taken(now_s)
         return self._runs[0].last_s + self._span_s if self._runs else None
 
-    def take(self, now_s: float, amount: int) -> int:
-        """Take so much now. Returns the number of its run, for ``give_back``."""
-        runs = self._runs
-        self._total += amount
-        if runs:
-            run = runs[-1]
-            coarse = len(runs) >= EXACT_RUNS and now_s < run.first_s + self._span_s / COARSE_RUNS
-            if coarse or now_s == run.last_s:
-                run.last_s = now_s
-                run.amount += amount
-                return self._first + len(runs) - 1
-        runs.append(Run(now_s, now_s, amount))
-        return self._first + len(runs) - 1
-
-    def give_back(self, number: int, amount: int) -> None:
-        """Undo a ``take``; no effect when its run has fallen out already."""
-        runs = self._runs
-        place = number - self._first
-        if not 0 <= place < len(runs):
+    def take(self, at_s: float, amount: int) -> None:
+        """Take so much at this moment, which may lie a little before or after others that were taken."""
+        if not amount:
             return
-        runs[place].amount -= amount
-        self._total -= amount
-        while runs and runs[-1].amount == 0:
-            runs.pop()
+        self._total += amount
+        later: list[Run] = []
+        while self._runs and self._runs[-1].last_s > at_s:
+            later.append(self._runs.pop())
+        self._append(at_s, amount, later)
+        self._runs.extend(reversed(later))
+
+    def _append(self, at_s: float, amount: int, later: list[Run]) -> None:
+        """Count it with a run beside it where runs are many, else as a run of its own."""
+        coarse_s = self._span_s / COARSE_RUNS if len(self._runs) + len(later) >= EXACT_RUNS else 0.0
+        if later and (later[-1].first_s <= at_s or later[-1].last_s - at_s < coarse_s):
+            later[-1].first_s = min(at_s, later[-1].first_s)
+            later[-1].amount += amount
+        elif self._runs and at_s - self._runs[-1].first_s < coarse_s:
+            self._runs[-1].last_s = at_s
+            self._runs[-1].amount += amount
+        elif self._runs and self._runs[-1].last_s == at_s:
+            self._runs[-1].amount += amount
+        else:
+            self._runs.append(Run(at_s, at_s, amount))
+
+    def give_back(self, at_s: float, amount: int) -> None:
+        """Undo a ``take`` of that moment; no effect when it has fallen out already."""
+        for run in reversed(self._runs):
+            if run.first_s <= at_s + ROUNDING_S:
+                if at_s <= run.last_s + ROUNDING_S:
+                    taken = min(amount, run.amount)
+                    run.amount -= taken
+                    self._total -= taken
+                break
+        while self._runs and not self._runs[-1].amount:
+            self._runs.pop()
 
     def to_state(self, now_s: float) -> JsonValue:
         """The window as JSON values; moments as seconds from ``now_s``."""
         self.taken(now_s)
-        runs = [[run.first_s - now_s, run.last_s - now_s, run.amount] for run in self._runs]
-        return {"first": self._first, "runs": runs}
+        return [[run.first_s - now_s, run.last_s - now_s, run.amount] for run in self._runs if run.amount]
 
     def restore(self, state: JsonValue, now_s: float) -> None:
         """Take over what ``to_state`` gave; ``now_s`` is the moment it was given, on this process's clock."""
-        self._first = state["first"]
-        self._runs = deque(Run(now_s + first, now_s + last, amount) for first, last, amount in state["runs"])
+        self._runs = deque(Run(now_s + first, now_s + last, amount) for first, last, amount in state)
         self._total = sum(run.amount for run in self._runs)

@@ -97,12 +97,13 @@ async def test_lanes_of_one_place_share_it_however_many_ask_at_once(quotas):
     assert len({grant.id for grant in grants}) == 10
 
 
-async def test_state_goes_on_in_another_process(quotas, clock):
-    await quotas.quota(FLASH, Limits(requests_per_minute=1)).reserve(Cost())
-    clock.seconds = 10.0
-    later = LocalQuotas(clock, LoadedDice())
-    later.restore(quotas.to_state())
-    assert await waits_until(later.quota(FLASH, Limits(requests_per_minute=1))) == pytest.approx(60.4)
+async def test_who_comes_new_looks_again_at_a_key_that_was_bad(quotas, clock):
+    quota = quotas.quota(FLASH, Limits())
+    await quota.settle(await granted(quota), Fault(K.BAD_KEY, scope=Scope.KEY), 0.2, None)
+    clock.seconds = 6.0
+    assert isinstance(await quota.reserve(Cost()), Shut)
+    await quotas.quota(FLASH, Limits()).settle(await granted(quotas.quota(FLASH, Limits())), None, 1.0, 0)
+    assert isinstance(await quota.reserve(Cost()), Grant)
 
 
 def test_a_day_ends_in_the_zone_that_is_named(quotas, clock):
