@@ -55,6 +55,9 @@ class FlatPrice:
             return {Charged.NO: 0, Charged.YES: billed, Charged.UNKNOWN: None}[reply.charged]
         return self.price and self.price * max(1, usage.images)
 
+    def bound(self, slot):
+        return self.price
+
     def charged(self, fault):
         return fault
 
@@ -68,7 +71,7 @@ class OpenQuota:
     answers: list = field(default_factory=list)
     counter: itertools.count = field(default_factory=itertools.count)
 
-    async def reserve(self, cost):
+    async def reserve(self, cost, wanted=1):
         if self.answers:
             return self.answers.pop(0)
         return Grant(str(next(self.counter)))
@@ -168,6 +171,7 @@ class Watcher:
     kept: list = field(default_factory=list)
     left: list = field(default_factory=list)
     waits: list = field(default_factory=list)
+    lost: list = field(default_factory=list)
     started: int = 0
 
     def slot_started(self, slot, attempt):
@@ -180,6 +184,9 @@ class Watcher:
 
     def slot_kept(self, outcome):
         self.kept.append(outcome)
+
+    def key_lost(self, closing):
+        self.lost.append(closing)
 
     def slot_left(self, slot, fault):
         self.left.append((slot, fault))

@@ -158,9 +158,9 @@ def test_the_quota_is_asked_once_for_all_pictures():
     seen = []
     reserve = rig.quotas[0].reserve
 
-    async def noted(cost):
+    async def noted(cost, wanted):
         seen.append((cost.requests, cost.images, cost.nusd))
-        return await reserve(cost)
+        return await reserve(cost, wanted)
 
     rig.quotas[0].reserve = noted
     run_virtual(rig.run())

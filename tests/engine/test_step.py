@@ -6,13 +6,16 @@ from cavendish.engine.policy import DEFAULT_REFILLS, PACED, SHUTTING, STOPPING, 
 from cavendish.engine.step import (
     TRANSITIONS,
     Accepted,
+    Bide,
     Deliver,
     GiveUp,
+    Hedged,
     IllegalEvent,
     Left,
     Phase,
     PollLater,
     Refused,
+    ShutLane,
     SlotState,
     StopRun,
     Ticketed,
@@ -23,7 +26,7 @@ from cavendish.model.call import Ticket
 from cavendish.model.fault import Charged, Fault, FaultKind
 
 POLICY = Policy()
-EVENTS = [Left(), Accepted(), Refused(Fault(FaultKind.NO_IMAGE)), Ticketed(Ticket("t"), 1.0)]
+EVENTS = [Left(), Hedged(), Accepted(), Refused(Fault(FaultKind.NO_IMAGE)), Ticketed(Ticket("t"), 1.0)]
 
 
 def tries_until_given_up(kind: FaultKind, policy: Policy = POLICY) -> int:
@@ -86,14 +89,11 @@ def test_waiting_for_a_quota_is_no_failure_of_the_slot():
     assert tries_until_given_up(FaultKind.RATE_LIMITED) == POLICY.paced_tries + 1
 
 
-def test_a_shut_lane_moves_the_slot_to_its_next():
-    state, _ = step(SlotState(lanes=2), Left(), POLICY)
-    state, effect = step(state, Refused(Fault(FaultKind.BAD_KEY)), POLICY)
-    assert (state.phase, state.lane, effect) == (Phase.READY, 1, TryAgain(0.0))
-    state, _ = step(state, Left(), POLICY)
-    state, effect = step(state, Refused(Fault(FaultKind.NO_CREDIT)), POLICY)
-    assert state.phase is Phase.READY
-    assert effect == StopRun(Fault(FaultKind.NO_CREDIT))
+@pytest.mark.parametrize("kind", sorted(SHUTTING))
+def test_a_key_that_is_of_no_use_leaves_the_slot_as_it_was(kind):
+    state, _ = step(SlotState(routes=2), Left(), POLICY)
+    state, effect = step(state, Refused(Fault(kind)), POLICY)
+    assert (state.phase, state.route, effect) == (Phase.READY, 0, ShutLane(Fault(kind)))
 
 
 @pytest.mark.parametrize("kind", sorted(STOPPING))
@@ -128,15 +128,15 @@ def test_a_job_is_polled_until_it_ends():
     assert (state.phase, effect) == (Phase.DELIVERED, Deliver())
 
 
-def test_an_outage_sends_a_slot_to_its_next_lane_for_one_try_each():
-    state, lanes = SlotState(lanes=3), []
+def test_an_outage_sends_a_slot_to_its_next_route_for_one_try_each():
+    state, routes = SlotState(routes=3), []
     for _ in range(100):
-        lanes.append(state.lane)
+        routes.append(state.route)
         state, _ = step(state, Left(), POLICY)
         state, effect = step(state, Refused(Fault(FaultKind.OVERLOADED)), POLICY)
         if isinstance(effect, GiveUp):
             break
-    assert lanes == [0] * (1 + DEFAULT_REFILLS[FaultKind.OVERLOADED]) + [1, 2]
+    assert routes == [0] * (1 + DEFAULT_REFILLS[FaultKind.OVERLOADED]) + [1, 2]
 
 
 def test_patience_ends_early_where_trouble_is_billed():
@@ -147,3 +147,52 @@ def test_patience_ends_early_where_trouble_is_billed():
         state, effect = step(state, Refused(fault), POLICY)
         tries += 1
     assert tries == 1 + POLICY.charged_tries
+
+
+def hedged(*events, policy=POLICY):
+    """A slot with two calls, and what became of it; with the effect of each event."""
+    state, _ = step(SlotState(), Left(), policy)
+    state, _ = step(state, Hedged(), policy)
+    effects = []
+    for event in events:
+        state, effect = step(state, event, policy)
+        effects.append(effect)
+    return state, effects
+
+
+NOTHING, LATER = Refused(Fault(FaultKind.NO_IMAGE)), Ticketed(Ticket("t"), 1.0)
+REFUSED = Refused(Fault(FaultKind.PROMPT_BLOCKED))
+
+
+@pytest.mark.parametrize(
+    "events, phase, effects",
+    [
+        ((Accepted(), Accepted()), Phase.DELIVERED, [Deliver(), Bide()]),
+        ((Accepted(), NOTHING), Phase.DELIVERED, [Deliver(), Bide()]),
+        ((NOTHING, Accepted()), Phase.DELIVERED, [Bide(), Deliver()]),
+        ((REFUSED, Accepted()), Phase.DELIVERED, [Bide(), Deliver()]),
+        ((NOTHING, NOTHING), Phase.READY, [Bide(), TryAgain(0.0)]),
+        ((NOTHING, REFUSED), Phase.FAILED, [Bide(), GiveUp(REFUSED.fault)]),
+        (
+            (LATER, Accepted(), LATER, Accepted()),
+            Phase.DELIVERED,
+            [PollLater(Ticket("t"), 1.0), Deliver()] * 1 + [PollLater(Ticket("t"), 1.0), Bide()],
+        ),
+        ((LATER, NOTHING, NOTHING), Phase.READY, [PollLater(Ticket("t"), 1.0), Bide(), TryAgain(0.0)]),
+    ],
+)
+def test_of_two_calls_the_first_picture_ends_the_slot_and_a_fault_leaves_the_other(events, phase, effects):
+    state, found = hedged(*events)
+    assert (state.phase, found) == (phase, effects)
+    assert (state.attempts, state.live) == (2, 0)
+
+
+def test_a_key_that_is_lost_leaves_the_other_call_under_way():
+    fault = Fault(FaultKind.NO_CREDIT)
+    state, effects = hedged(Refused(fault))
+    assert (state.phase, state.live, effects) == (Phase.IN_FLIGHT, 1, [ShutLane(fault)])
+
+
+def test_a_fault_of_one_call_counts_as_a_try_of_the_slot():
+    state, _ = hedged(NOTHING)
+    assert state.tried == 1

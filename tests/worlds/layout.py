@@ -80,9 +80,9 @@ class Life:
 class Layout:
     """One world. ``limits`` are those that the client knows, the profile's quota those that hold.
 
-    ``keys`` has one lane each. ``lives`` are played first, each with all troubles on; then the world is well again.
-    ``jumps`` are those of the client's wall clock. ``keeps_quota``: what was learned of the quota outlives a run that
-    ends in order, as in a program that makes several.
+    ``keys`` has one lane each; keys of one of the ``groups`` are those of one route. ``lives`` are played first, each
+    with all troubles on; then the world is well again. ``jumps`` are of the client's wall clock. ``keeps_quota``: what
+    was learned of the quota outlives a run that ends in order, as in a program that makes several.
     """
 
     seed: int
@@ -100,6 +100,11 @@ class Layout:
     lives: tuple[Life, ...]
     keeps_quota: bool
     spoken: Spoken = THINKING
+    groups: tuple[int, ...] = ()
+
+    def route(self, index: int) -> str:
+        """The endpoint of a key's route: its own, unless keys have theirs together."""
+        return f"test-{self.groups[index]}" if self.groups else f"test-{self.keys[index]}"
 
     def wishes(self) -> list[Wish]:
         """The rows of the order."""

@@ -126,7 +126,7 @@ class World:
         self.quotas = self.quotas or LocalQuotas(self.clock, self.dice)
         self.watcher = Watcher()
         self.blobs = MortalBlobs(self.store, self.fate, self.arrived)
-        lanes = tuple(self.lane(key) for key in self.keys)
+        lanes = tuple(self.lane(key, self.layout.route(index)) for index, key in enumerate(self.keys))
         parts = Parts(self.ledger, self.blobs, self.clock, self.dice, self.watcher)
         self.engine = Engine(parts, lambda _slot: lanes, self.policy, self.cap_nusd)
         task = asyncio.ensure_future(self.engine.run(slots(self.layout.wishes(), Ordinals())))
@@ -168,7 +168,7 @@ class World:
             self.quotas = None
             self.waits = {}
 
-    def lane(self, key: str) -> Lane:
+    def lane(self, key: str, endpoint: str) -> Lane:
         """A lane with this key."""
         assert self.quotas is not None
         spoken = self.layout.spoken
@@ -176,7 +176,7 @@ class World:
         provider = WorldProvider(self.sim, self.shelf, spoken.dialect, self.provider_clock, self.blobs, options)
         provider.bills = self.bills
         return Lane(
-            route=Route(f"test-{key}", spoken.model, self.wire_model),
+            route=Route(endpoint, spoken.model, self.wire_model),
             provider=Tollgate(provider, self.traffic, self.clock, self.waits),
             quota=self.quotas.quota(Place("test", key, spoken.model), self.layout.limits),
             pricing=spoken.prices,
@@ -184,6 +184,7 @@ class World:
             notices=lambda _slot: (),
             input_tokens=lambda slot: 1 + len(slot.request.prompt) // 4,
             several=spoken.several,
+            key=key if self.layout.groups else "",
         )
 
     def history(self) -> History:
@@ -215,9 +216,9 @@ def patience_s(layout: Layout) -> float:
     return 4.0 * seconds + 4 * 3600.0 + 2 * DAY_S * len(layout.jumps)
 
 
-def play(seed: int) -> History:
+def play(seed: int, drawn: Callable[[int], Layout] = draw) -> History:
     """Play the world of this seed. Raises ``Broken`` with the seed in its message."""
-    world = World(draw(seed))
+    world = World(drawn(seed))
     try:
         return run_virtual(world.play())
     except Exception as error:

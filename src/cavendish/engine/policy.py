@@ -50,6 +50,22 @@ DEFAULT_REFILLS: Mapping[FaultKind, int] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Hedge:
+    """When a second call for a slot leaves beside one that is slow.
+
+    After ``after_s``, or, without that, when it has taken longer than the share ``quantile`` of the calls of its route
+    before it: of at least ``samples``, for fewer say little. At most the part ``share`` of all calls are hedged (one is
+    always allowed), and each slot once. When all else is over, the slower of two calls is waited for ``grace_s`` more.
+    """
+
+    after_s: float | None = None
+    quantile: float = 0.95
+    samples: int = 20
+    share: float = 0.1
+    grace_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The bounds of one run.
 
@@ -57,7 +73,9 @@ class Policy:
     all tries of a slot that were not merely paced, ``paced_tries`` those that were. Back-off doubles from
     ``backoff_s`` up to ``backoff_cap_s``. ``max_wait_s``: a quota that would make the whole run wait longer stops it
     instead, to be resumed. ``poll_limit`` bounds the polls of one job, ``concurrency`` the calls in flight,
-    ``charged_tries`` the further tries after a provider's trouble that was billed all the same.
+    ``charged_tries`` the further tries after a provider's trouble that was billed all the same. A slot whose route
+    fails, or would make it wait longer than ``failover_s``, goes by the next route that is allowed: more than a minute,
+    so that what merely keeps the pace of a limit per minute is not sent to a dearer one. ``hedge``: see there.
     """
 
     refills: Mapping[FaultKind, int] = field(default_factory=lambda: DEFAULT_REFILLS)
@@ -69,6 +87,8 @@ class Policy:
     poll_limit: int = 10_000
     charged_tries: int = 2
     concurrency: int = 256
+    failover_s: float = 90.0
+    hedge: Hedge | None = None
 
     def backoff(self, tries: int, roll: float) -> float:
         """Seconds to wait after the so-many-th failure; ``roll`` in [0, 1) spreads slots that failed together."""

@@ -46,11 +46,15 @@ class Dice(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider port brings back: the reply, and what it took."""
+    """What a provider port brings back: the reply, and what it took.
+
+    ``left_after_s``: seconds until the request was on its way, where that is known.
+    """
 
     reply: Reply
     latency_s: float
     request_id: str = ""
+    left_after_s: float = 0.0
 
 
 class Provider(Protocol):
@@ -199,10 +203,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """No leave before this moment (monotonic seconds). ``why`` names the limit for people."""
+    """No leave before this moment (monotonic seconds). ``why`` names the limit for people.
+
+    ``failing``: because the provider fails, and not to keep a limit.
+    """
 
     at: float
     why: str
+    failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +233,12 @@ class Cost:
 class Quota(Protocol):
     """One route's quota with one key. Pure arithmetic or a shared store behind the same three questions."""
 
-    async def reserve(self, cost: Cost) -> Grant | WaitUntil | Shut:
-        """Ask for leave. A grant counts from this moment."""
+    async def reserve(self, cost: Cost, wanted: int = 1) -> Grant | WaitUntil | Shut:
+        """Ask for leave to make one call now. ``wanted``: how many such calls stand ready, this one among them."""
         ...
 
     async def settle(self, grant: Grant, fault: Fault | None, latency_s: float, spent_nusd: int | None) -> None:
-        """The call ended: free its place, and learn from how it went."""
+        """The call ended, so long after it left: free its place, and learn from how it went."""
         ...
 
     async def cancel(self, grant: Grant) -> None:
@@ -238,8 +246,31 @@ class Quota(Protocol):
         ...
 
 
+class Caps(Protocol):
+    """Caps that all runs of a user share, by day and month and endpoint. Asked after the run's own budget."""
+
+    async def ask(self, endpoint: str, price_nusd: int, least_nusd: int) -> int | WaitUntil | Shut:
+        """Set a call's price aside; returns how much was. Who is cancelled while asking has nothing set aside.
+
+        Where there is no room for the price, a call that is alone may go with as little as ``least_nusd``.
+        """
+        ...
+
+    def release(self, endpoint: str, price_nusd: int) -> None:
+        """A call ended or never left: what was set aside for it is free. Its receipt was on the books before."""
+        ...
+
+    def carry(self, attempts: Sequence[Attempt]) -> None:
+        """A call of an earlier process is gone on with: its estimate is set aside, whatever room there is."""
+        ...
+
+
 class Pricing(Protocol):
     """What calls cost on one route."""
+
+    def bound(self, slot: Slot) -> int | None:
+        """The most that one picture can cost in nano-dollars; ``None`` where nobody can know."""
+        ...
 
     def estimate(self, slot: Slot) -> int | None:
         """The expected price of one picture in nano-dollars; ``None`` when no price is known."""
@@ -262,7 +293,7 @@ class Lane:
     """A route that can be used: its provider, quota and prices, and how a slot becomes a call.
 
     ``make_call`` is given the slot and the number of the attempt, from 1. ``several`` says of how many slots of one
-    request a call may be.
+    request a call may be. ``key`` is the fingerprint of the key, or of whose account its calls are on.
     """
 
     route: Route
@@ -273,6 +304,26 @@ class Lane:
     notices: Callable[[Slot], tuple[Notice, ...]]
     input_tokens: Callable[[Slot], int]
     several: Several = ALONE
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A key is of no more use in this run, or (``key`` is empty) a whole route. ``key`` is safe to show."""
+
+    route: Route
+    key: str
+    fault: Fault
+    keys_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """Pictures that did not come by the first of the routes allowed, and why."""
+
+    route: str
+    why: str
+    pictures: int
 
 
 class Progress(Protocol):
@@ -300,6 +351,10 @@ class Progress(Protocol):
 
     def waiting(self, why: str, seconds: float) -> None:
         """Nothing can start for this long."""
+        ...
+
+    def key_lost(self, closing: Closing) -> None:
+        """A key, or a route, is of no more use; told once for each."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""LaneQueue: the slots that wait for one lane, fresh ones in their order, failed ones when their back-off is over."""
+"""RouteQueue: the slots that wait for the same routes, fresh ones in their order, failed ones after their back-off."""
 
 from __future__ import annotations
 
@@ -10,26 +10,48 @@ from dataclasses import dataclass, field
 
 from ..model.attempt import Attempt
 from ..model.fault import Fault
-from ..model.result import Slot
-from .ports import Lane
+from ..model.result import Picture, Slot
+from .pool import Pool
+from .ports import Lane, Pricing
 from .step import SlotState
 from .twins import form_of
+
+TOGETHER_S = 0.02
+"""Slots that failed together were queued again one after the other: so far apart, they are ready at the same time."""
 
 
 @dataclass(slots=True)
 class Work:
-    """A slot being worked on: its state, its lanes in the order of preference, and what its attempts cost so far."""
+    """A slot being worked on: its state, its lanes in the order of preference, and what its attempts cost so far.
+
+    ``detour`` says why its last call did not go by the first of its routes, ``moved`` why no call of it does any more.
+    ``answered``: an answer is being judged.
+    ``gate`` lets the answers of two calls in one after the other; ``picture`` is what the slot ended with.
+    """
 
     slot: Slot
     lanes: tuple[Lane, ...]
     state: SlotState
     spent_nusd: int = 0
     spent_known: bool = True
+    detour: str = ""
+    moved: str = ""
+    answered: bool = False
+    gate: asyncio.Lock | None = None
+    picture: Picture | None = None
+    _priced_by: Pricing | None = None
+    _estimate_nusd: int | None = None
+
+    def estimate(self, lane: Lane) -> int | None:
+        """What its picture is expected to cost by a lane, in nano-dollars; worked out once."""
+        if self._priced_by is not lane.pricing:
+            self._priced_by, self._estimate_nusd = lane.pricing, lane.pricing.estimate(self.slot)
+        return self._estimate_nusd
 
     @property
     def lane(self) -> Lane:
-        """The lane that its next call takes."""
-        return self.lanes[self.state.lane]
+        """The lane that it would take first."""
+        return self.lanes[0]
 
 
 def spent(attempts: Sequence[Attempt]) -> tuple[int, bool]:
@@ -39,23 +61,28 @@ def spent(attempts: Sequence[Attempt]) -> tuple[int, bool]:
 
 
 @dataclass(slots=True)
-class LaneQueue:
-    """What waits for a lane. ``closed`` holds the fault that shut the lane for the rest of the run.
+class RouteQueue:
+    """What waits for these routes, the preferred one first. ``closed`` says why none of it can go in this run.
 
-    ``most`` is how many pictures a call may still be asked for, where the lane was found to take fewer than it said.
+    ``poor``: there is no money for the next call unless others in flight turn out cheaper.
     """
 
-    lane: Lane
+    pools: tuple[Pool, ...]
     fresh: deque[Work] = field(default_factory=deque[Work])
     later: list[tuple[float, int, Work]] = field(default_factory=list[tuple[float, int, Work]])
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     closed: Fault | None = None
-    most: int | None = None
+    poor: bool = False
     _births: int = 0
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self.fresh) + len(self.later)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a route of it is open."""
+        return any(pool.closed is None for pool in self.pools)
 
     def put(self, work: Work, not_before: float | None = None) -> None:
         """Queue a slot; ``not_before`` in monotonic seconds."""
@@ -79,13 +106,15 @@ class LaneQueue:
     def fellows(self, work: Work, now: float) -> int:
         """How many that may go have the same form as this one."""
         form = form_of(work.slot.id)
-        due = sum(at <= now and form_of(other.slot.id) == form for at, _, other in self.later)
+        soon = now + TOGETHER_S
+        due = sum(at <= soon and form_of(other.slot.id) == form for at, _, other in self.later)
         return due + sum(form_of(other.slot.id) == form for other in self.fresh)
 
     def take_fellows(self, work: Work, count: int, now: float) -> list[Work]:
         """Take so many of them, as ``take`` would, one by one."""
         form = form_of(work.slot.id)
-        fits = [entry for entry in sorted(self.later) if entry[0] <= now and form_of(entry[2].slot.id) == form][:count]
+        soon = now + TOGETHER_S
+        fits = [entry for entry in sorted(self.later) if entry[0] <= soon and form_of(entry[2].slot.id) == form][:count]
         taken = [entry[2] for entry in fits]
         if fits:
             self.later = [entry for entry in self.later if entry not in fits]
@@ -110,6 +139,9 @@ class LaneQueue:
     async def rest(self, delay_s: float | None) -> None:
         """Wait until something changes, at most so long (``None``: for good)."""
         self.wake.clear()
+        if delay_s is None:
+            await self.wake.wait()
+            return
         try:
             async with asyncio.timeout(delay_s):
                 await self.wake.wait()

@@ -7,19 +7,21 @@ its slot is open again, because no hosted API can return a lost answer).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.attempt import Attempt, AttemptState
 from ..model.call import Done, Later, Reply
 from ..model.fault import Charged, Fault, FaultKind
-from ..model.result import Outcome, Slot
+from ..model.result import Outcome, Picture, Slot
 from .budget import Budget
 from .flight import DISK_FULL, Flight, Landing, Parts
+from .heir import heir, pricer, unreachable
 from .policy import Policy
-from .ports import Lane, OutOfSpace
+from .ports import Closing, Lane, OutOfSpace
 from .queue import Work, spent
-from .step import Phase, SlotState
+from .step import Phase, Refused, SlotState, step
 from .twins import Twins
 
 LOST = Fault(FaultKind.CUT, "the process ended before the answer was on the books", Charged.UNKNOWN)
@@ -29,6 +31,7 @@ LOST = Fault(FaultKind.CUT, "the process ended before the answer was on the book
 class Job:
     """A call of an earlier process that can be gone on with: ``reply`` has its ticket, or tells what to fetch."""
 
+    lane: Lane
     works: Sequence[Work]
     attempts: tuple[Attempt, ...]
     reply: Reply
@@ -55,6 +58,9 @@ class Unwatched:
     def waiting(self, why: str, seconds: float) -> None:
         """Nothing."""
 
+    def key_lost(self, closing: Closing) -> None:
+        """Nothing."""
+
 
 class Recovery:
     """Goes through the open attempts of a ledger, as the host of their landings.
@@ -64,6 +70,7 @@ class Recovery:
 
     def __init__(self, parts: Parts, policy: Policy, twins: Twins, lanes_for: Callable[[Slot], Sequence[Lane]]) -> None:
         self._parts = parts
+        self._policy = policy
         self._lanes_for = lanes_for
         self._flight = Flight(self, replace(parts, progress=Unwatched()), policy)
         self.twins = twins
@@ -84,23 +91,23 @@ class Recovery:
     async def _go_through(self, jobs: list[Job]) -> None:
         recorded = await self._parts.blobs.recorded()
         calls = _by_call(await self._parts.ledger.open_attempts())
+        works_of = await self._works(calls)
         for call_id, entries in calls.items():
             reply, ticket = recorded.get(call_id), entries[0][0].ticket
             attempts = tuple(attempt for attempt, _ in entries)
-            works = [await self._work(attempt, slot) for attempt, slot in entries]
+            works = [works_of[slot.id] for _, slot in entries]
+            # The addresses in a reply that is not whole may be dead by now: the job, if there is one, gives new ones.
+            rest = reply if ticket is None else Later(ticket, 0.0)
             if reply is not None and _is_whole(reply):
                 await self._adopt(works, attempts, reply)
-            elif (ticket is not None or reply is not None) and not _knows(works[0].lane, attempts[0]):
-                # It was paid for there, and no other endpoint knows of it.
-                words = f"a job is at work by {attempts[0].route}, which is not among the routes of this run"
-                self.stop = Fault(FaultKind.BAD_KEY, words, Charged.NO)
-            elif ticket is not None:
-                # The addresses in a reply that is not whole may be dead by now: the job gives new ones.
-                jobs.append(Job(works, attempts, Later(ticket, 0.0)))
-            elif reply is not None:
-                jobs.append(Job(works, attempts, reply))
+            elif rest is not None and (lane := heir(works[0].lanes, attempts)) is not None:
+                jobs.append(Job(lane, works, attempts, rest))
+            elif rest is not None:
+                self.stop = unreachable(works[0].lanes, attempts[0])
             else:
                 await self._parts.ledger.settle_all([(self._unknown(attempt), None) for attempt in attempts])
+                for work in works:
+                    work.state, _ = step(work.state, Refused(LOST), self._policy)
         for settled_id in recorded.keys() - calls.keys():
             # The crash fell between the receipt and the tidying up.
             await self._parts.blobs.forget(settled_id)
@@ -108,24 +115,37 @@ class Recovery:
     async def _adopt(self, works: Sequence[Work], attempts: tuple[Attempt, ...], reply: Reply) -> None:
         for work in works:
             await self.twins.enter(work.slot.id)
-        await self._flight.land(works[0].lane, works, Landing(attempts, reply))
+        await self._flight.land(pricer(works[0].lanes, attempts), works, Landing(attempts, reply))
         for work in works:
             self.twins.leave(work.slot.id)
 
     async def _work(self, attempt: Attempt, slot: Slot) -> Work:
-        """The slot as if its call were in flight, at the lane that the attempt took when there still is one."""
+        """The slot as if its call were in flight, or ended by another."""
         lanes = tuple(self._lanes_for(slot))
-        places = [i for i, lane in enumerate(lanes) if _knows(lane, attempt)]
-        number = next((i for i in places if lanes[i].route == attempt.route), places[0] if places else 0)
+        routes = list(dict.fromkeys(lane.route for lane in lanes))
+        number = routes.index(attempt.route) if attempt.route in routes else 0
+        # Of a job of many there may be thousands, most of them the first for their slots, and none is a hedge.
+        looks = attempt.number > 1 or not (attempt.ticket and attempt.state is AttemptState.WAITING)
+        standing = await self._parts.ledger.standing(attempt.slot_id) if looks else None
         phase = Phase.PENDING if attempt.state is AttemptState.WAITING else Phase.IN_FLIGHT
-        state = SlotState(phase, attempt.number, number, len(lanes))
-        return Work(slot, lanes, state, *await self._spent_before(attempt))
+        ended = standing.outcome if standing else None
+        picture = replace(ended, slot=slot) if isinstance(ended, Picture) else None
+        state = SlotState(Phase.DELIVERED if picture else phase, attempt.number, number, len(routes), live=1)
+        before = [one for one in standing.attempts if one.state not in _OPEN] if standing else []
+        return Work(slot, lanes, state, *spent(before), picture=picture)
 
-    async def _spent_before(self, attempt: Attempt) -> tuple[int, bool]:
-        """What the slot's attempts before this one cost."""
-        # Most slots have none, and there may be thousands that wait.
-        standing = await self._parts.ledger.standing(attempt.slot_id) if attempt.number > 1 else None
-        return spent([one for one in standing.attempts if one.id != attempt.id] if standing else ())
+    async def _works(self, calls: Mapping[str, Sequence[tuple[Attempt, Slot]]]) -> dict[str, Work]:
+        """Each slot once, though two calls for it may be open."""
+        works: dict[str, Work] = {}
+        for attempt, slot in (entry for entries in calls.values() for entry in entries):
+            work = works.get(slot.id)
+            if work is None:
+                works[slot.id] = await self._work(attempt, slot)
+            else:
+                most = max(work.state.attempts, attempt.number)
+                work.state = replace(work.state, attempts=most, live=work.state.live + 1)
+                work.gate = asyncio.Lock()
+        return works
 
     def _unknown(self, attempt: Attempt) -> Attempt:
         return replace(
@@ -141,13 +161,16 @@ class Recovery:
     def requeue(self, work: Work, after_s: float) -> None:
         """The slot is open again."""
 
-    def ended(self, work: Work) -> None:
+    def ended(self, work: Work, outcome: Outcome) -> None:
         """The slot has its outcome, on the books."""
 
     def left_open(self, work: Work, fault: Fault) -> None:  # noqa: ARG002
-        """The disk is full, or a lane is shut: only the first concerns the run that begins."""
+        """The disk is full, or it was given up: only the first concerns the run that begins."""
         if fault.kind is FaultKind.DISK_FULL:
             self.stop = fault
+
+    def close_lane(self, lane: Lane, work: Work, fault: Fault) -> None:
+        """Whether a lane is of use is found out anew."""
 
     def narrow(self, lane: Lane, most: int) -> None:
         """What a lane takes is found out anew."""
@@ -156,9 +179,7 @@ class Recovery:
         """Nobody waits for money yet."""
 
 
-def _knows(lane: Lane, attempt: Attempt) -> bool:
-    """Whether the lane leads to where the attempt went. A model's name there may have changed with the catalog."""
-    return lane.route.endpoint == attempt.route.endpoint
+_OPEN = frozenset({AttemptState.INTENT, AttemptState.WAITING})
 
 
 def _by_call(entries: Sequence[tuple[Attempt, Slot]]) -> dict[str, list[tuple[Attempt, Slot]]]:

@@ -5,9 +5,10 @@
     READY --leave--> IN_FLIGHT --picture--> DELIVERED
       ^                 |  |  `--fault, bound reached--> FAILED
       |                 |  `--ticket--> PENDING --(poll)--> as IN_FLIGHT
-      `--fault, try again (after a back-off, or at the next lane)
+      `--fault, try again (after a back-off, by another key or the next route)
 
-``TRANSITIONS`` is the same as a table; anything else is an ``IllegalEvent``.
+A hedge is a second call while the first is not answered: the first picture of the two ends the slot, a fault of one
+only leaves the other. ``TRANSITIONS`` is the same as a table; anything else is an ``IllegalEvent``.
 """
 
 from __future__ import annotations
@@ -42,13 +43,17 @@ class IllegalEvent(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SlotState:
-    """One slot's standing: how often it was tried, which faults it met, and at which of its lanes it is."""
+    """One slot's standing: how often it was tried and which faults it met.
+
+    ``route`` is the first of its routes that it may still take, ``live`` how many calls for it are under way.
+    """
 
     phase: Phase = Phase.READY
     attempts: int = 0
-    lane: int = 0
-    lanes: int = 1
+    route: int = 0
+    routes: int = 1
     counts: Mapping[FaultKind, int] = field(default_factory=dict[FaultKind, int])
+    live: int = 0
 
     @property
     def tried(self) -> int:
@@ -59,6 +64,11 @@ class SlotState:
 @dataclass(frozen=True, slots=True)
 class Left:
     """A call for this slot left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hedged:
+    """A second call for it left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class Ticketed:
     after_s: float
 
 
-Event = Left | Accepted | Refused | Ticketed
+Event = Left | Hedged | Accepted | Refused | Ticketed
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +130,34 @@ class StopRun:
     fault: Fault
 
 
-Effect = TryAgain | Deliver | GiveUp | PollLater | StopRun
+@dataclass(frozen=True, slots=True)
+class ShutLane:
+    """The key that the call went with is of no more use; the slot goes on without it when no other call is at it."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Bide:
+    """Nothing: another call for the slot is under way, or has ended it."""
+
+
+Effect = TryAgain | Deliver | GiveUp | PollLater | StopRun | ShutLane | Bide
 
 TRANSITIONS: Mapping[tuple[Phase, type[Event]], frozenset[Phase]] = {
     (Phase.READY, Left): frozenset({Phase.IN_FLIGHT}),
+    (Phase.IN_FLIGHT, Hedged): frozenset({Phase.IN_FLIGHT}),
     (Phase.IN_FLIGHT, Accepted): frozenset({Phase.DELIVERED}),
-    (Phase.IN_FLIGHT, Refused): frozenset({Phase.READY, Phase.FAILED}),
+    (Phase.IN_FLIGHT, Refused): frozenset({Phase.READY, Phase.FAILED, Phase.IN_FLIGHT}),
     (Phase.IN_FLIGHT, Ticketed): frozenset({Phase.PENDING}),
+    (Phase.PENDING, Hedged): frozenset({Phase.PENDING}),
     (Phase.PENDING, Accepted): frozenset({Phase.DELIVERED}),
-    (Phase.PENDING, Refused): frozenset({Phase.READY, Phase.FAILED}),
+    (Phase.PENDING, Refused): frozenset({Phase.READY, Phase.FAILED, Phase.PENDING}),
     (Phase.PENDING, Ticketed): frozenset({Phase.PENDING}),
+    # Of the slower of two calls.
+    (Phase.DELIVERED, Accepted): frozenset({Phase.DELIVERED}),
+    (Phase.DELIVERED, Refused): frozenset({Phase.DELIVERED}),
+    (Phase.DELIVERED, Ticketed): frozenset({Phase.DELIVERED}),
 }
 
 
@@ -140,42 +168,48 @@ def step(state: SlotState, event: Event, policy: Policy) -> tuple[SlotState, Eff
         raise IllegalEvent(message)
     match event:
         case Left():
-            return replace(state, phase=Phase.IN_FLIGHT, attempts=state.attempts + 1), None
+            # Written out, here and below: what happens to each slot is no place for ``replace``, which is slow.
+            tries = state.attempts + 1
+            return SlotState(Phase.IN_FLIGHT, tries, state.route, state.routes, state.counts, 1), None
+        case Hedged():
+            return replace(state, attempts=state.attempts + 1, live=state.live + 1), None
         case Accepted():
-            return replace(state, phase=Phase.DELIVERED), Deliver()
+            live = state.live - 1
+            ended = SlotState(Phase.DELIVERED, state.attempts, state.route, state.routes, state.counts, live)
+            return ended, Bide() if state.phase is Phase.DELIVERED else Deliver()
         case Ticketed(ticket, after_s):
-            return replace(state, phase=Phase.PENDING), PollLater(ticket, after_s)
-        case Refused(fault, roll, several):
-            if several and fault.kind in TOO_MUCH_AT_ONCE:
-                return _counted(state, fault.kind), TryAgain(0.0)
-            return _refused(state, fault, roll, policy)
+            phase = state.phase if state.phase is Phase.DELIVERED else Phase.PENDING
+            return replace(state, phase=phase), PollLater(ticket, after_s)
+        case Refused():
+            return _refused(state, event, policy)
 
 
 def _counted(state: SlotState, kind: FaultKind) -> SlotState:
-    return replace(state, phase=Phase.READY, counts={**state.counts, kind: state.counts.get(kind, 0) + 1})
+    """One more fault met, one call fewer under way."""
+    live = state.live - 1
+    phase = state.phase if live > 0 or state.phase is Phase.DELIVERED else Phase.READY
+    return replace(state, phase=phase, counts={**state.counts, kind: state.counts.get(kind, 0) + 1}, live=live)
 
 
-def _refused(state: SlotState, fault: Fault, roll: float, policy: Policy) -> tuple[SlotState, Effect]:
-    kind = fault.kind
+def _refused(state: SlotState, event: Refused, policy: Policy) -> tuple[SlotState, Effect]:
+    fault, kind = event.fault, event.fault.kind
     counted = _counted(state, kind)
     if kind in STOPPING:
         return counted, StopRun(fault)
     if kind in SHUTTING:
-        return _next_lane(counted, fault)
+        return counted, ShutLane(fault)
+    if counted.phase is not Phase.READY:
+        return counted, Bide()
+    if event.several and kind in TOO_MUCH_AT_ONCE:
+        return counted, TryAgain(0.0)
     if not may_retry(counted, fault, policy):
-        if kind in WAITS_BEFORE_RETRY and counted.lane + 1 < counted.lanes:
+        if kind in WAITS_BEFORE_RETRY and counted.route + 1 < counted.routes:
             # An outage of one provider is what the others are there for. Each gets one try more.
-            return _next_lane(counted, fault)
+            return replace(counted, route=counted.route + 1), TryAgain(0.0)
         return replace(counted, phase=Phase.FAILED), GiveUp(fault)
     # The provider's own wait is the governor's business: it holds every slot of the key back, not this one alone.
-    wait = policy.backoff(counted.counts[kind] - 1, roll) if kind in WAITS_BEFORE_RETRY else 0.0
+    wait = policy.backoff(counted.counts[kind] - 1, event.roll) if kind in WAITS_BEFORE_RETRY else 0.0
     return counted, TryAgain(wait)
-
-
-def _next_lane(state: SlotState, fault: Fault) -> tuple[SlotState, Effect]:
-    if state.lane + 1 < state.lanes:
-        return replace(state, lane=state.lane + 1), TryAgain(0.0)
-    return state, StopRun(fault)
 
 
 def may_retry(state: SlotState, fault: Fault, policy: Policy) -> bool:

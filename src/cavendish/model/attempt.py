@@ -28,6 +28,10 @@ class Attempt:
     settled, and when the price is unknown). Times are seconds since the epoch. A call that was asked for several
     pictures is an attempt for each of its slots: ``shared`` is then the id of the first of them, ``place`` which of the
     call's slots this is (from 0), and what the call cost and used is divided among them.
+
+    ``key`` is the fingerprint of the key that it went with, or of whose account that is; ``request_id`` the provider's
+    name for the exchange that it was opened by. Both are empty when not known. A ``hedge`` left while another call for
+    the same slot was not answered yet.
     """
 
     id: str
@@ -45,6 +49,9 @@ class Attempt:
     ticket: Ticket | None = None
     shared: str = ""
     place: int = 0
+    key: str = ""
+    request_id: str = ""
+    hedge: bool = False
 
     @property
     def call_id(self) -> str:

@@ -40,7 +40,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture in a turn: bytes we hold, or a URI that the provider reads itself. Exactly one of the two is set."""
+    """A picture in a turn: bytes we hold, or a URI that the provider reads itself. Exactly one of the two is set.
+
+    ``cell`` is which cell of a sheet it was cut from, counted from 1 row by row; 0 for a picture of its own.
+    """
 
     blob: Blob | None = None
     uri: str | None = None
@@ -48,6 +51,7 @@ class Image:
     use: Use | None = None
     thought: bool = False
     signature: str | Blob | None = None
+    cell: int = 0
 
 
 Part = Text | Image

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .blob import Blob
 from .call import GroundingNote
 from .fault import Fault
-from .request import ImageRequest, JsonValue, Notice, Part
+from .request import Image, ImageRequest, JsonValue, Notice, Part
 from .usage import NOTHING_USED, Usage
 
 
@@ -47,7 +47,8 @@ class Route:
 class Picture:
     """A slot that ended well. ``blob.ref`` is the file's name inside the run folder; sizes in pixels.
 
-    ``extras`` are the other parts of its answer, in order; the first ``place`` of them came before the picture.
+    ``extras`` are the other parts of its answer, in order; the first ``place`` of them came before the picture. Of one
+    that is ``cell`` of a sheet (from 1, row by row; else 0), the last picture among these is the sheet.
     """
 
     slot: Slot
@@ -69,11 +70,21 @@ class Picture:
     answered_by: str = ""
     response_id: str = ""
     place: int = 0
+    cell: int = 0
+
+    @property
+    def sheet(self) -> Blob | None:
+        """The sheet that it was cut from, as it came; ``None`` for a picture of its own."""
+        before = [part.blob for part in self.extras[: self.place] if isinstance(part, Image)]
+        return before[-1] if self.cell and before else None
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A slot that ended without a picture, and why. ``cost_nusd`` is what its attempts were billed all the same."""
+    """A slot that ended without a picture, and why. ``cost_nusd`` is what its attempts were billed all the same.
+
+    ``request_id`` is what the provider calls the last exchange, for whoever asks its support.
+    """
 
     slot: Slot
     fault: Fault
@@ -81,6 +92,7 @@ class Failure:
     cost_nusd: int = 0
     cost_known: bool = True
     route: Route | None = None
+    request_id: str = ""
 
 
 Outcome = Picture | Failure

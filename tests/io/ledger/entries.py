@@ -21,8 +21,9 @@ def slot(form="f0", ordinal=0, row=0, key="", prompt="a red kite", **fields) -> 
     return Slot(f"{form}.{ordinal}", key, row, ordinal, ImageRequest.of(prompt, "m"), **fields)
 
 
-def intent(attempt_id: str, wanted: Slot, number=1, estimate: int | None = PRICE) -> Attempt:
-    return Attempt(attempt_id, wanted.id, number, ROUTE, AttemptState.INTENT, estimate, intent_at=1_770_000_000.25)
+def intent(attempt_id: str, wanted: Slot, number=1, estimate: int | None = PRICE, **fields) -> Attempt:
+    begun = Attempt(attempt_id, wanted.id, number, ROUTE, AttemptState.INTENT, estimate, intent_at=1_770_000_000.25)
+    return replace(begun, **fields)
 
 
 def waiting(attempt: Attempt, ticket=TICKET) -> Attempt:

@@ -109,6 +109,22 @@ async def test_a_slot_has_one_live_attempt(ledger):
     assert await attempts_of(ledger, KITE.id) == (intent("a1", KITE),)
 
 
+async def test_a_hedge_may_stand_beside_it_and_no_second_one(ledger):
+    first, hedge = intent("a1", KITE), intent("a2", KITE, number=2, hedge=True)
+    await ledger.intend(first, KITE)
+    await ledger.intend(hedge, KITE)
+    for another in (intent("a3", KITE), intent("a3", KITE, hedge=True)):
+        with pytest.raises(IllegalEntry):
+            await ledger.intend(another, KITE)
+    assert await ledger.open_attempts() == [(first, KITE), (hedge, KITE)]
+    await ledger.settle(receipt(hedge), picture(KITE))
+    assert await ledger.open_attempts() == [(first, KITE)]
+    late = picture(KITE, extras=(Text("of the other call"),))
+    await ledger.settle(receipt(first), late)
+    assert await ledger.standing(KITE.id) == Standing(KITE.id, late, (receipt(first), receipt(hedge)), KITE)
+    assert (await ledger.tally()).delivered == 1
+
+
 async def test_an_attempt_is_intended_once(ledger):
     await delivered(ledger, KITE, "a1")
     for wanted in (KITE, slot(ordinal=1)):
@@ -143,10 +159,21 @@ async def test_what_was_written_before_the_call_left_stays(ledger):
     attempt = intent("a1", KITE)
     await ledger.intend(attempt, KITE)
     other = replace(attempt, number=5, route=Route("apiyi", "pro", "pro"), estimate_nusd=1, intent_at=1.0)
+    other = replace(other, key="another", hedge=True)
     await ledger.waiting(waiting(other))
     assert await attempts_of(ledger, KITE.id) == (waiting(attempt),)
     await ledger.settle(receipt(other), None)
     assert await attempts_of(ledger, KITE.id) == (receipt(attempt),)
+
+
+async def test_what_the_provider_calls_it_is_known_once_it_answered(ledger):
+    attempt = intent("a1", KITE, key="c0ffee")
+    await ledger.intend(attempt, KITE)
+    named = replace(attempt, request_id="req-1")
+    await ledger.waiting(waiting(named))
+    assert await attempts_of(ledger, KITE.id) == (waiting(named),)
+    await ledger.settle(receipt(replace(named, request_id="req-2")), None)
+    assert await attempts_of(ledger, KITE.id) == (replace(receipt(waiting(named)), ticket=None, request_id="req-2"),)
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------------------

@@ -75,9 +75,9 @@ class TwoLedgers(RuleBasedStateMachine):
 
     # --- what is done ---
 
-    @rule(wanted=slots, attempt_id=attempt_ids, number=st.integers(1, 3), estimate=prices)
-    def intend(self, wanted, attempt_id, number, estimate):
-        self.both("intend", intent(attempt_id, wanted, number, estimate), wanted)
+    @rule(wanted=slots, attempt_id=attempt_ids, number=st.integers(1, 3), estimate=prices, hedge=st.booleans())
+    def intend(self, wanted, attempt_id, number, estimate, hedge):
+        self.both("intend", intent(attempt_id, wanted, number, estimate, hedge=hedge), wanted)
 
     @rule(wanted=slots, attempt_id=attempt_ids)
     def wait_for_a_stranger(self, wanted, attempt_id):

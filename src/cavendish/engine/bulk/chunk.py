@@ -92,6 +92,7 @@ def intents(works: Sequence[Work], place: BulkLane, ids: Sequence[str], run_id: 
             estimate_nusd=estimate,
             intent_at=at,
             ticket=Ticket("", data={NAME: name, KEY: place.jobs.key}),
+            key=place.jobs.key,
         )
         chunk.open[attempt_id] = work, attempt
         chunk.reserved[attempt_id] = estimate or 0

@@ -14,11 +14,11 @@ from typing import Any
 
 from ...model.attempt import Attempt, AttemptState
 from ...model.fault import Charged, Fault, FaultKind
-from ...model.result import Failure, Slot
+from ...model.result import Failure, Outcome, Slot
 from ..budget import Budget, Verdict
 from ..flight import DISK_FULL, Flight, Parts
 from ..policy import FINAL, Policy
-from ..ports import Lane, OutOfSpace, Slots, each
+from ..ports import Lane, OutOfSpace, Shut, Slots, each
 from ..queue import Work
 from ..recover import Recovery
 from ..rows import Rows
@@ -31,6 +31,9 @@ from .ports import BulkLane, BulkPolicy
 LIVE = frozenset({AttemptState.INTENT, AttemptState.WAITING})
 LEAVING = frozenset({FaultKind.CANCELLED, FaultKind.DISK_FULL})
 """These end the run at once: what is with a provider is found again by its name."""
+
+CAPS_AGAIN_S = 1.0
+"""A slot that there is no money for is tried again when a job has ended, and not sooner than this."""
 
 LEFT_MOST = 10_000
 """Slots held for elsewhere while no job is at work; the rest of the input need not be held with them."""
@@ -138,7 +141,7 @@ class BulkEngine:
         """Try this slot again, in another job."""
         self._again.append((self._parts.clock.monotonic() + after_s, work))
 
-    def ended(self, work: Work) -> None:
+    def ended(self, work: Work, outcome: Outcome) -> None:  # noqa: ARG002
         """This slot has its outcome."""
         self._forget(work.slot)
         if work.slot.id in self._taken_up:
@@ -150,6 +153,10 @@ class BulkEngine:
         """No job will make this one."""
         if fault.kind is FaultKind.DISK_FULL:
             self.stop(fault)
+        self._leave(work.slot)
+
+    def close_lane(self, lane: Lane, work: Work, fault: Fault) -> None:  # noqa: ARG002
+        """No job will make this one; what is to become of others, the next job tells."""
         self._leave(work.slot)
 
     def narrow(self, lane: Lane, most: int) -> None:
@@ -195,7 +202,8 @@ class BulkEngine:
     async def _begin(self) -> None:
         tally = await self._parts.ledger.tally()
         self._fresh = tally.attempts == 0 and tally.delivered + tally.failed == 0
-        self.twins = Twins(self._parts.ledger, fresh=self._fresh)
+        common = self._parts.common
+        self.twins = common.twins if common else Twins(self._parts.ledger, fresh=self._fresh)
         waiting: list[tuple[Work, Attempt]] = []
         if not self._fresh:
             recovery = Recovery(self._parts, self._policy, self.twins, self._places.all)
@@ -204,10 +212,13 @@ class BulkEngine:
                 self.stop(recovery.stop)
             tally = await self._parts.ledger.tally()
         ours = [(work, attempt) for work, attempt in waiting if is_bulk(attempt)]
-        self._elsewhere = {attempt.slot_id for _, attempt in waiting if not is_bulk(attempt)}
+        self._elsewhere = {a.slot_id for work, a in waiting if not is_bulk(a) and work.picture is None}
         # Sums count a waiting attempt as bought; here it is set aside until it is known.
         reserved = sum(attempt.estimate_nusd or 0 for _, attempt in ours)
-        self.budget = Budget(self._cap_nusd, tally.billed_nusd + tally.unknown_nusd - reserved)
+        if common is not None:
+            self.budget = await common.opened(reserved, self.money_moved)
+        else:
+            self.budget = Budget(self._cap_nusd, tally.billed_nusd + tally.unknown_nusd - reserved, self._parts.caps)
         self._set_deadline([attempt.intent_at for _, attempt in ours])
         for name, group in regrouped(ours).items():
             await self._take_up(name, group)
@@ -228,11 +239,11 @@ class BulkEngine:
         # When it was asked for is not on the books: it may have been a moment before the process ended.
         chunk = Chunk(name, place, maybe_sent=True, asked_at=self._parts.clock.now())
         for found, attempt in sorted(group, key=lambda pair: pair[1].id):
-            work = replace(found, lanes=(place.lane,), state=SlotState(Phase.PENDING, attempt.number, 0, 1))
+            work = replace(found, lanes=(place.lane,), state=SlotState(Phase.PENDING, attempt.number, live=1))
             chunk.open[attempt.id] = work, attempt
             chunk.reserved[attempt.id] = attempt.estimate_nusd or 0
             chunk.job_id = chunk.job_id or (attempt.ticket.id if attempt.ticket else "")
-            self.budget.reserve(chunk.reserved[attempt.id])
+            self.budget.carry([attempt])
             # Its row does not count as read: those before it may not have been.
             self._taken_up.add(work.slot.id)
             self._live[work.slot.id] = work
@@ -308,7 +319,7 @@ class BulkEngine:
             return
         before = await self._attempts_before(slot)
         costs = [attempt.cost_nusd for attempt in before]
-        state = SlotState(lanes=1, attempts=len(before))
+        state = SlotState(attempts=len(before))
         work = Work(slot, (place.lane,), state, sum(cost or 0 for cost in costs), None not in costs)
         await self._enter(work)
         self._fill(place, work)
@@ -351,31 +362,55 @@ class BulkEngine:
         self._filling.pop(id(place), None)
         while len(self._tasks) >= self._bounds.jobs and self._takes_more:
             await self._change()
-        works = [work for work in filling.works if self._affordable(work)]
+        prices = await self._let_in(filling.works)
+        works = [work for work in filling.works if work.slot.id in prices]
         if not works:
             return
         if not self._takes_more or id(place) in self._shut:
             for work in works:
-                self.budget.settle(work.lane.pricing.estimate(work.slot) or 0, 0)
+                self.budget.settle(prices[work.slot.id], 0, place.lane.route.endpoint)
                 self._leave(work.slot)
             return
         self._launched += 1
         chunk = await self._written_down(place, works)
+        chunk.reserved = {attempt_id: prices[work.slot.id] for attempt_id, (work, _) in chunk.open.items()}
         self._track(self._carrier.carry(chunk))
 
-    def _affordable(self, work: Work) -> bool:
-        """Set a slot's price aside. Without room for it, it waits for what others leave, or stays open."""
-        price = work.lane.pricing.estimate(work.slot) or 0
-        match self.budget.ask(price):
-            case Verdict.GO:
-                self.budget.reserve(price)
-                return True
-            case Verdict.WAIT:
-                self.requeue(work, 0.0)
-            case Verdict.STOP:
-                self.stop(Fault(FaultKind.BUDGET, "the next picture would pass the cap", Charged.NO))
+    async def _let_in(self, works: Sequence[Work]) -> dict[str, int]:
+        """Set the prices of slots aside, by slot. One without room waits for what others leave, or stays open."""
+        prices: dict[str, int] = {}
+        verdict = Verdict.GO
+        for work in works:
+            if verdict is Verdict.GO:
+                price, verdict = await self._set_aside(work, first=not prices)
+                if verdict is Verdict.GO:
+                    prices[work.slot.id] = price
+                    continue
+            if verdict is Verdict.WAIT:
+                self.requeue(work, CAPS_AGAIN_S)
+            else:
                 self._leave(work.slot)
-        return False
+        return prices
+
+    async def _set_aside(self, work: Work, *, first: bool) -> tuple[int, Verdict]:
+        route, pricing = work.lane.route, work.lane.pricing
+        estimate = pricing.estimate(work.slot) or 0
+        price = self.budget.price(str(route), estimate, pricing.bound(work.slot))
+        verdict = self.budget.ask(price, estimate)
+        if verdict is Verdict.STOP:
+            self.stop(self.budget.fault)
+        if verdict is not Verdict.GO:
+            return 0, verdict
+        price = self.budget.within(price)
+        while not isinstance(refused := await self.budget.set_aside(route.endpoint, price, estimate), int):
+            if isinstance(refused, Shut):
+                self.stop(refused.fault)
+                return 0, Verdict.STOP
+            if self._tasks or not first or self.leaving:
+                return 0, Verdict.WAIT
+            # No job of ours will free anything: others do, or the shared caps say that it is in vain.
+            await self.pause(max(0.0, refused.at - self._parts.clock.monotonic()), refused.why)
+        return refused, Verdict.GO
 
     async def _written_down(self, place: BulkLane, works: Sequence[Work]) -> Chunk:
         for work in works:

@@ -107,7 +107,20 @@ def _standing(attempt: Attempt) -> dict[str, Any]:
         "intent_at": attempt.intent_at,
         "settled_at": attempt.settled_at,
         "details": write_json(details).decode() if details else None,
+        "key": attempt.key,
+        "request_id": attempt.request_id,
+        "hedge": attempt.hedge,
     }
+
+
+def of_fate(attempt_id: str, at: float, cost_nusd: int) -> Iterator[Statement]:
+    """The statements that settle an attempt of unknown fate, once its provider has said what it cost: 0, nothing.
+
+    They change nothing, and log nothing, when its fate is known or it has none yet.
+    """
+    charged = Charged.YES if cost_nusd else Charged.NO
+    yield queries.NOTE_FATE, {"id": attempt_id, "at": at}
+    yield queries.SETTLE_FATE, {"id": attempt_id, "charged": charged.value, "cost_nusd": cost_nusd}
 
 
 def of_event(what: str, at: float, attempt: Attempt) -> Statement:
@@ -148,7 +161,8 @@ def to_slot(row: Sequence[Any]) -> tuple[Slot, Outcome | None]:
 
 
 def to_attempt(row: Sequence[Any]) -> Attempt:
-    """An attempt from a row of the table."""
+    """An attempt from a row of the table, of whatever version."""
+    key, request_id, hedge = row[14:17] or ("", "", 0)
     details: Any = read_json(row[13]) if row[13] else {}
     return Attempt(
         id=row[0],
@@ -166,4 +180,7 @@ def to_attempt(row: Sequence[Any]) -> Attempt:
         ticket=from_plain(details["ticket"], Ticket) if "ticket" in details else None,
         shared=details.get("shared", ""),
         place=details.get("place", 0),
+        key=key,
+        request_id=request_id,
+        hedge=bool(hedge),
     )

@@ -23,7 +23,7 @@ class MemoryLedger:
         self._outcomes: dict[str, Outcome] = {}
         self._attempts: dict[str, Attempt] = {}
         self._of_slot: dict[str, list[str]] = {}
-        self._live: dict[str, str] = {}
+        self._live: dict[tuple[str, bool], str] = {}
         self._of_form: dict[str, list[str]] = {}
         self._files: dict[str, str] = {}
         self._settled_rows = 0
@@ -38,13 +38,13 @@ class MemoryLedger:
         """``intend`` for all slots of one call."""
         self._on_commit("before")
         for attempt, slot in entries:
-            if slot.id in self._live or attempt.id in self._attempts:
+            if _place(attempt) in self._live or attempt.id in self._attempts:
                 raise IllegalEntry(f"slot {slot.id} has a live attempt already")
         for attempt, slot in entries:
             self._put(slot)
             self._attempts[attempt.id] = attempt
             self._of_slot.setdefault(slot.id, []).append(attempt.id)
-            self._live[slot.id] = attempt.id
+            self._live[_place(attempt)] = attempt.id
         self._on_commit("after")
 
     async def waiting(self, attempt: Attempt) -> None:
@@ -74,7 +74,7 @@ class MemoryLedger:
                 self._end(outcome)
             self._move(attempt)
             if attempt.state not in LIVE:
-                del self._live[attempt.slot_id]
+                del self._live[_place(self._attempts[attempt.id])]
         self._on_commit("after")
 
     async def conclude(self, outcome: Failure) -> None:
@@ -109,7 +109,8 @@ class MemoryLedger:
 
     async def open_attempts(self) -> Sequence[tuple[Attempt, Slot]]:
         """Attempts without a receipt: intents and waiting jobs."""
-        return [(self._attempts[i], self._slots[s]) for s, i in sorted(self._live.items(), key=lambda item: item[1])]
+        found = [self._attempts[attempt_id] for attempt_id in sorted(self._live.values())]
+        return [(attempt, self._slots[attempt.slot_id]) for attempt in found]
 
     async def hashes(self, form: str) -> Iterable[str]:
         """The sha256 of each picture delivered for one request's form."""
@@ -153,13 +154,17 @@ class MemoryLedger:
         self._editions[slot.id] = self._edition
 
     def _must_live(self, attempt: Attempt) -> None:
-        if self._live.get(attempt.slot_id) != attempt.id:
+        before = self._attempts.get(attempt.id)
+        if before is None or before.slot_id != attempt.slot_id or before.state not in LIVE:
             raise IllegalEntry(f"no live attempt {attempt.id}")
 
     def _move(self, attempt: Attempt) -> None:
         """What was written before the call left is not written anew."""
         self._must_live(attempt)
         before = self._attempts[attempt.id]
+        if _written_before(before) == _written_before(attempt):
+            self._attempts[attempt.id] = attempt
+            return
         self._attempts[attempt.id] = replace(
             attempt,
             number=before.number,
@@ -168,6 +173,8 @@ class MemoryLedger:
             intent_at=before.intent_at,
             shared=before.shared,
             place=before.place,
+            key=before.key,
+            hedge=before.hedge,
         )
 
     def _end(self, outcome: Outcome) -> None:
@@ -179,6 +186,25 @@ class MemoryLedger:
         if isinstance(before, Picture) and not (isinstance(outcome, Picture) and outcome.blob.ref == before.blob.ref):
             del self._files[before.blob.ref]
         self._outcomes[slot_id] = outcome
+
+
+def _written_before(attempt: Attempt) -> tuple[object, ...]:
+    """What is known before a call leaves."""
+    return (
+        attempt.number,
+        attempt.route,
+        attempt.estimate_nusd,
+        attempt.intent_at,
+        attempt.shared,
+        attempt.place,
+        attempt.key,
+        attempt.hedge,
+    )
+
+
+def _place(attempt: Attempt) -> tuple[str, bool]:
+    """What only one live attempt can have: its slot, once more for a hedge."""
+    return attempt.slot_id, attempt.hedge
 
 
 def _unwatched(_moment: str) -> None:

@@ -29,17 +29,27 @@ KEEP_SLOT = f"""
 
 ADD_ATTEMPT = """
     INSERT INTO attempts (id, slot_id, number, endpoint, model, wire_model, mode, state, estimate_nusd, cost_nusd,
-        charged, intent_at, settled_at, details)
+        charged, intent_at, settled_at, details, key, request_id, hedge)
     VALUES (:id, :slot_id, :number, :endpoint, :model, :wire_model, :mode, :state, :estimate_nusd, :cost_nusd,
-        :charged, :intent_at, :settled_at, :details)
+        :charged, :intent_at, :settled_at, :details, :key, :request_id, :hedge)
 """
 
 # A receipt is final.
 MOVE_ATTEMPT = """
     UPDATE attempts SET state = :state, cost_nusd = :cost_nusd, charged = :charged, settled_at = :settled_at,
-        details = :details
+        details = :details, request_id = :request_id
     WHERE id = :id AND slot_id = :slot_id AND state IN ('intent', 'waiting')
 """
+
+_OF_UNKNOWN_FATE = "id = :id AND charged = 'unknown' AND state IN ('settled', 'unknown')"
+
+# Before the attempt itself is changed, so that what is known already leaves no second line in the log.
+NOTE_FATE = f"""
+    INSERT INTO events (at, what, attempt_id, slot_id)
+    SELECT :at, 'reconciled', id, slot_id FROM attempts WHERE {_OF_UNKNOWN_FATE}
+"""
+
+SETTLE_FATE = f"UPDATE attempts SET charged = :charged, cost_nusd = :cost_nusd WHERE {_OF_UNKNOWN_FATE}"
 
 END_SLOT = "UPDATE slots SET state = :state, outcome = :outcome, sha256 = :sha256, file = :file WHERE id = :id"
 
@@ -82,13 +92,12 @@ UNFINISHED = (
 """
 )
 
-_ATTEMPT = """
-    SELECT id, slot_id, number, endpoint, model, wire_model, mode, state, estimate_nusd, cost_nusd, charged, intent_at,
-        settled_at, details
-    FROM attempts
-"""
+# All columns: a file of an older version, which is only looked at, has fewer.
+_ATTEMPT = "SELECT * FROM attempts "
 
 ATTEMPTS_OF_SLOT = _ATTEMPT + "WHERE slot_id = ? ORDER BY number, id"
+
+ALL_ATTEMPTS = _ATTEMPT + "WHERE id > ? ORDER BY id LIMIT ?"
 
 # The plus keeps SQLite from going through all attempts in the order of their ids, for the few that are open.
 OPEN_ATTEMPTS = _ATTEMPT + "WHERE state IN ('intent', 'waiting') ORDER BY +id"
@@ -115,4 +124,24 @@ ATTEMPT_SUMS = """
         COALESCE(SUM(state IN ('intent', 'waiting')), 0),
         COALESCE(SUM((charged = 'yes' AND cost_nusd IS NULL) OR (charged = 'unknown' AND estimate_nusd IS NULL)), 0)
     FROM attempts
+"""
+
+# A picture is counted once, with the first of its slot's attempts that brought it: a hedge may have brought it, too.
+# Most slots have one attempt, which needs no looking.
+_BROUGHT = "{0}.state = 'settled' AND {0}.charged = 'yes' AND json_extract({0}.details, '$.fault') IS NULL"
+
+ATTEMPT_GROUPS = f"""
+    SELECT CAST(attempts.intent_at / 900 AS INTEGER) AS quarter, attempts.endpoint, attempts.model, attempts.mode,
+        json_extract(requests.request, '$.size') AS size,
+        COUNT(*),
+        SUM({_BROUGHT.format("attempts")} AND (attempts.number = 1 OR NOT EXISTS (
+            SELECT 1 FROM attempts AS other
+            WHERE other.slot_id = attempts.slot_id AND other.number < attempts.number AND {_BROUGHT.format("other")}
+        ))),
+        COALESCE(SUM(attempts.cost_nusd), 0),
+        COALESCE(SUM(
+            CASE WHEN attempts.cost_nusd IS NULL AND attempts.charged != 'no' THEN attempts.estimate_nusd END
+        ), 0)
+    FROM attempts JOIN slots ON slots.id = attempts.slot_id JOIN requests ON requests.form = slots.form
+    GROUP BY 1, 2, 3, 4, 5
 """

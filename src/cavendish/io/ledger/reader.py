@@ -93,6 +93,13 @@ class LedgerReader:
         attempts = [self._made(to_attempt, row) for row in self._all(queries.OPEN_ATTEMPTS)]
         return [(a, self._made(to_slot, self._row(queries.SLOT, a.slot_id))[0]) for a in attempts]
 
+    def attempts(self) -> Iterator[Attempt]:
+        """All attempts there ever were, a page at a time."""
+        last = ""
+        while rows := self._all(queries.ALL_ATTEMPTS, last, PAGE):
+            yield from (self._made(to_attempt, row) for row in rows)
+            last = rows[-1][0]
+
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes of what is wanted now, in the order of rows and ordinals, a page at a time."""
         last: tuple[int, int, str] = (-1, -1, "")
@@ -120,6 +127,13 @@ class LedgerReader:
         """Sums over all entries."""
         delivered, failed = self._row(queries.SLOT_COUNTS)
         return Tally(delivered, failed, *self._row(queries.ATTEMPT_SUMS))
+
+    def attempt_groups(self) -> list[tuple[Any, ...]]:
+        """What attempts came to, by the quarter of an hour of their intent, endpoint, model, mode and size.
+
+        Then their number, the pictures that they brought, what was billed, and what those of unknown price may cost.
+        """
+        return [tuple(row) for row in self._all(queries.ATTEMPT_GROUPS)]
 
     def get_meta(self, name: str) -> str | None:
         """A note that was kept with the ledger."""

@@ -2,7 +2,8 @@
 
 ``attempts`` and ``slots`` say how things stand, ``events`` (append only) how they came to it. An ``edition`` is one
 state of the run's input: a slot that the newest one does not hold is history, bought and kept, but counted no more.
-What must never be is forbidden by the database itself: two live attempts of one slot, two slots with one file.
+What must never be is forbidden by the database itself: two live attempts of one slot (beside a hedge), two slots with
+one file.
 """
 
 from __future__ import annotations
@@ -59,6 +60,14 @@ MIGRATIONS: tuple[str, ...] = (
         attempt_id TEXT,
         slot_id TEXT NOT NULL
     ) STRICT;
+    """,
+    # Readers take all columns of an attempt in their order, so those of later versions stand behind the others.
+    """
+    ALTER TABLE attempts ADD COLUMN key TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN request_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN hedge INTEGER NOT NULL DEFAULT 0 CHECK (hedge IN (0, 1));
+    DROP INDEX one_live_attempt_a_slot;
+    CREATE UNIQUE INDEX one_live_attempt_a_slot ON attempts (slot_id, hedge) WHERE state IN ('intent', 'waiting');
     """,
 )
 """One script for each version, applied in order; never changed once released, only added to."""

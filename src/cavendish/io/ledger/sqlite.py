@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from ...errors import FolderError
 from ...model.attempt import Attempt
 from ...model.result import Failure, Outcome, Slot
 from . import queries
-from .entries import IllegalEntry, Statement, of_conclusion, of_intent, of_kept, of_receipt, of_waiting
+from .entries import IllegalEntry, Statement, of_conclusion, of_fate, of_intent, of_kept, of_receipt, of_waiting
 from .reader import UNUSABLE, LedgerReader, broken, check_version, is_out_of_space
 from .schema import MIGRATIONS
 
@@ -133,6 +133,13 @@ class SqliteLedger:
     async def rows_settled(self, rows: int) -> None:
         """All rows below this number have an outcome for each of their slots."""
         await self._write(((queries.PUT_SETTLED_ROWS, {"rows": str(rows)}),))
+
+    async def settle_fates(self, costs_nusd: Mapping[str, int], at: float) -> None:
+        """Settle attempts of unknown fate, by id, at what their provider says they cost: 0, nothing.
+
+        What is settled already stays as it is.
+        """
+        await self._write(step for name, cost in costs_nusd.items() for step in of_fate(name, at, cost))
 
     # --- for front ends ---------------------------------------------------------------------------------------------
 
