@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cavendish.catalog.cards import Limits
 from cavendish.model.money import nusd
-from cavendish.plan.quota_time import DAY_S, Finish, Load, finish_time
+from cavendish.plan.quota_time import DAY_S, Finish, Load, Starts, Today, finish_time
 
 BY_HAND = [
     # pictures, limits, latency, seconds, what decides
@@ -61,29 +61,56 @@ def test_tokens_per_minute():
 
 def test_the_day_ends_when_it_ends():
     limits = Limits(requests_per_day=100)
-    assert finish_time(100, limits, 5.0, until_new_day_s=600.0) == Finish(5.0)
-    assert finish_time(101, limits, 5.0, until_new_day_s=600.0).seconds == 605.0
-    assert finish_time(201, limits, 5.0, until_new_day_s=600.0).seconds == 600.0 + DAY_S + 5.0
+    assert finish_time(100, limits, 5.0, today=Today(600.0)) == Finish(5.0)
+    assert finish_time(101, limits, 5.0, today=Today(600.0)).seconds == 605.0
+    assert finish_time(201, limits, 5.0, today=Today(600.0)).seconds == 600.0 + DAY_S + 5.0
 
 
 def test_a_job_that_runs_past_midnight_has_the_new_day_from_there_on():
     """One at 0 s, fifteen from 60 s on, and the seventeenth when the day after begins."""
     limits = Limits(images_per_minute=1, requests_per_day=15)
-    assert finish_time(16, limits, 1.0, until_new_day_s=60.0) == Finish(15 * 60 + 1.0, "images_per_minute")
-    assert finish_time(17, limits, 1.0, until_new_day_s=60.0).seconds == 60 + DAY_S + 1.0
+    assert finish_time(16, limits, 1.0, today=Today(60.0)) == Finish(15 * 60 + 1.0, "images_per_minute")
+    assert finish_time(17, limits, 1.0, today=Today(60.0)).seconds == 60 + DAY_S + 1.0
 
 
 def test_days_on_which_nothing_starts_lend_nothing():
     """Three calls that last three days and 90 s: when they end, that day still has room for two and no more."""
     limits = Limits(requests_per_minute=1, in_flight=3, requests_per_day=2)
     latency_s = 3 * DAY_S + 90
-    assert finish_time(5, limits, latency_s, until_new_day_s=90.0).seconds == 3 * DAY_S + 150 + latency_s
-    assert finish_time(6, limits, latency_s, until_new_day_s=90.0).seconds == 4 * DAY_S + 90 + latency_s
+    assert finish_time(5, limits, latency_s, today=Today(90.0)).seconds == 3 * DAY_S + 150 + latency_s
+    assert finish_time(6, limits, latency_s, today=Today(90.0)).seconds == 4 * DAY_S + 90 + latency_s
 
 
 def test_one_picture_that_is_more_than_a_limit_allows_is_never_done():
     limits = Limits(spend_per_10_minutes_nusd=nusd("0.01"))
     assert finish_time(1, limits, 5.0, Load(nusd=nusd("0.067"))) == Finish(inf, "spend_per_10_minutes")
+
+
+def test_a_day_of_which_something_is_used():
+    """Of 250 a day 200 are gone: 50 now, 250 after midnight, the rest a day later."""
+    limits, today = Limits(requests_per_day=250), Today(ends_in_s=7200.0, used=200)
+    assert finish_time(50, limits, 5.0, today=today) == Finish(5.0)
+    assert finish_time(51, limits, 5.0, today=today) == Finish(7205.0, "requests_per_day")
+    assert finish_time(300, limits, 5.0, today=today).seconds == 7205.0
+    assert finish_time(301, limits, 5.0, today=today).seconds == 7200.0 + DAY_S + 5.0
+    assert finish_time(1, limits, 5.0, today=Today(7200.0, used=251)).seconds == 7205.0
+
+
+def test_pictures_of_one_call():
+    """Four pictures a call count four times where pictures are counted, and once where requests are."""
+    limits, load = Limits(requests_per_minute=10, images_per_minute=10), Load(pictures=4)
+    assert finish_time(2, limits, 5.0, load) == Finish(5.0)
+    assert finish_time(3, limits, 5.0, load) == Finish(65.0, "images_per_minute")
+
+
+def test_no_call_a_day():
+    assert finish_time(1, Limits(requests_per_day=0), 5.0) == Finish(inf, "requests_per_day")
+
+
+def test_when_calls_start():
+    starts = Starts.of(25, Limits(requests_per_minute=10), 5.0, Load(), Today())
+    assert [starts.by(at) for at in (-1.0, 0.0, 59.9, 60.0, 1e9)] == [0, 10, 10, 20, 25]
+    assert [starts.of_call(number) for number in (1, 10, 11, 25, 26)] == [0.0, 0.0, 60.0, 120.0, inf]
 
 
 def test_a_million_pictures_go_by_bursts():
@@ -135,6 +162,6 @@ LIMITS = st.builds(
 @given(st.integers(1, 30), LIMITS, st.integers(1, 90), st.integers(0, 5), st.integers(0, 5), st.integers(60, 900))
 def test_as_early_as_a_clock_would_find(pictures, limits, latency_s, tokens, money, until_new_day_s):
     load = Load(tokens, money)
-    found = finish_time(pictures, limits, latency_s, load, until_new_day_s=until_new_day_s)
+    found = finish_time(pictures, limits, latency_s, load, today=Today(until_new_day_s))
     assert found.seconds == brute_force(pictures, limits, latency_s, load, until_new_day_s)
     assert bool(found.bound_by) == (found.seconds > latency_s)

@@ -78,6 +78,14 @@ class PriceBook:
         )
         return _sum((self._pictures(1, size, request.quality), _beside_pictures(usage, price)))
 
+    def bound(self, slot: Slot) -> int | None:
+        """The most that a picture can cost: its flat price. ``None`` where tokens count, of which more may come."""
+        price = self.price
+        if price is None:
+            return None
+        counted = price.input, price.input_image, price.output_image, price.output_text, price.per_search
+        return self.estimate(slot) if price.per_request is not None or not any(counted) else None
+
     def cost(self, slot: Slot, usage: Usage, reply: Done | Fault, pictures: int = 1) -> int | None:
         """The true price in nano-dollars; 0 for a fault that was not charged, ``None`` when it cannot be told."""
         return self.priced(slot, usage, reply, pictures).nusd

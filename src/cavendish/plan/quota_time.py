@@ -1,7 +1,9 @@
-"""When a job will be done, by what the quota allows: arithmetic only."""
+"""When calls may start and a job will be done, by what the quota allows: arithmetic only."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -14,10 +16,19 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one picture takes of a quota: input tokens, and money in nano-dollars. 0 where it is not known."""
+    """What one call takes of a quota: input tokens, money in nano-dollars, pictures. 0 where it is not known."""
 
     tokens: int = 0
     nusd: int = 0
+    pictures: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The day that a daily quota is in: the seconds until it is renewed, and how many requests it had already."""
+
+    ends_in_s: float = DAY_S
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,38 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Starts:
+    """When calls may start, as early as the limits allow: ``ends[i]`` calls have started by ``at_s[i]``, and no more.
+
+    A limit of R a minute lets R calls start at once and the next R sixty seconds later. Empty when a single call is
+    more than a limit allows.
+    """
+
+    at_s: Sequence[float]
+    ends: Sequence[int]
+
+    @classmethod
+    def of(cls, calls: int, limits: Limits, latency_s: float, load: Load, today: Today) -> Starts:
+        """The first so many calls, each of which lasts ``latency_s``."""
+        windows = _windows(limits, latency_s, load)
+        if calls < 1 or any(window.capacity < 1 for window in windows):
+            return cls((), ())
+        if limits.requests_per_day is not None and limits.requests_per_day < 1:
+            return cls((), ())
+        return _bursts(calls, windows, _Days(limits.requests_per_day, today))
+
+    def by(self, at_s: float, lasting_s: float = 0.0) -> int:
+        """How many calls that last so long are over at a moment; all, when it is infinite."""
+        run = len(self.ends) if at_s == inf else bisect_right(self.at_s, at_s, key=lambda start_s: start_s + lasting_s)
+        return self.ends[run - 1] if run else 0
+
+    def of_call(self, number: int) -> float:
+        """When the so-many-th call starts (the first is 1); infinite for one that never does."""
+        run = bisect_left(self.ends, number)
+        return self.at_s[run] if run < len(self.at_s) else inf
+
+
+@dataclass(frozen=True, slots=True)
 class _Window:
     """At most ``capacity`` starts in any ``period_s`` seconds."""
 
@@ -41,31 +84,36 @@ class _Window:
 
 
 def finish_time(
-    pictures: int, limits: Limits, latency_s: float, load: Load | None = None, *, until_new_day_s: float = DAY_S
+    calls: int, limits: Limits, latency_s: float, load: Load | None = None, today: Today | None = None
 ) -> Finish:
-    """When so many pictures are done, one call each, started as early as the limits allow.
+    """When so many calls are done, started as early as the limits allow. Every call is taken to last ``latency_s``.
 
-    A limit of R a minute lets R calls start at once and the next R sixty seconds later, so 100 pictures at 10 a minute
-    take nine minutes and one latency. A daily quota is renewed after ``until_new_day_s``, and then every day. Every
-    call is taken to last ``latency_s``.
+    100 pictures at 10 a minute, one call each, take nine minutes and one latency.
     """
-    windows = _windows(limits, latency_s, load or Load())
-    per_day = limits.requests_per_day
-    if pictures < 1:
+    load, today = load or Load(), today or Today()
+    if calls < 1:
         return Finish(0.0)
-    if shut := next((window for window in windows if window.capacity < 1), None):
-        return Finish(inf, shut.name)
-    started_s = _last_start(pictures, windows, _Days(per_day, until_new_day_s))
-    alone_s = {window.name: (pictures - 1) // window.capacity * window.period_s for window in windows}
-    alone_s["requests_per_day"] = _last_start(pictures, [], _Days(per_day, until_new_day_s))
+    return Finish(
+        Starts.of(calls, limits, latency_s, load, today).of_call(calls) + latency_s,
+        bound_by(calls, limits, latency_s, load, today),
+    )
+
+
+def bound_by(calls: int, limits: Limits, latency_s: float, load: Load, today: Today) -> str:
+    """The limit that alone would let so many calls start last; empty when none delays any."""
+    alone_s: dict[str, float] = {}
+    for window in _windows(limits, latency_s, load):
+        alone_s[window.name] = (calls - 1) // window.capacity * window.period_s if window.capacity else inf
+    only_day = Limits(requests_per_day=limits.requests_per_day)
+    alone_s["requests_per_day"] = Starts.of(calls, only_day, latency_s, load, today).of_call(calls)
     slowest = max(alone_s, key=lambda name: alone_s[name])
-    return Finish(started_s + latency_s, slowest if alone_s[slowest] else "")
+    return slowest if alone_s[slowest] else ""
 
 
 def _windows(limits: Limits, latency_s: float, load: Load) -> list[_Window]:
     known = (
         ("requests_per_minute", limits.requests_per_minute, 1, MINUTE_S),
-        ("images_per_minute", limits.images_per_minute, 1, MINUTE_S),
+        ("images_per_minute", limits.images_per_minute, load.pictures, MINUTE_S),
         ("tokens_per_minute", limits.tokens_per_minute, load.tokens, MINUTE_S),
         ("spend_per_10_minutes", limits.spend_per_10_minutes_nusd, load.nusd, TEN_MINUTES_S),
         ("in_flight", limits.in_flight, 1, latency_s),
@@ -78,10 +126,10 @@ def _windows(limits: Limits, latency_s: float, load: Load) -> list[_Window]:
 class _Days:
     """A quota that is renewed at a fixed hour, whatever was left of it. Asked in the order of time."""
 
-    def __init__(self, per_day: int | None, until_new_day_s: float) -> None:
+    def __init__(self, per_day: int | None, today: Today) -> None:
         self._per_day = per_day
-        self._ends_s = until_new_day_s
-        self._left = per_day or 0
+        self._ends_s = today.ends_in_s
+        self._left = max(0, (per_day or 0) - today.used)
 
     def room(self, at_s: float, wanted: int) -> tuple[float, int]:
         """When, from ``at_s`` on, calls may start, and how many of those that are wanted. They count as started."""
@@ -97,18 +145,18 @@ class _Days:
         return at_s, allowed
 
 
-def _last_start(pictures: int, windows: list[_Window], days: _Days) -> float:
-    """When the last call starts: each waits for the one that is ``capacity`` before it to leave the window.
+def _bursts(calls: int, windows: list[_Window], days: _Days) -> Starts:
+    """Each call waits for the one that is ``capacity`` before it to leave the window.
 
-    Calls that start together are kept as one run, so the work goes by bursts and not by pictures.
+    Calls that start together are kept as one run, so the work goes by bursts and not by calls.
     """
     ends: list[int] = []
     starts: list[float] = []
     behind = [0] * len(windows)
     done = 0
-    while done < pictures:
+    while done < calls:
         start_s = starts[-1] if starts else 0.0
-        end = pictures
+        end = calls
         for number, window in enumerate(windows):
             leaves = done - window.capacity
             if leaves < 0:
@@ -127,4 +175,4 @@ def _last_start(pictures: int, windows: list[_Window], days: _Days) -> float:
             starts.append(start_s)
             ends.append(end)
         done = end
-    return starts[-1]
+    return Starts(starts, ends)
