@@ -221,11 +221,13 @@ class EndpointCard:
 
     ``auth_header`` and ``auth_prefix`` say how (``Authorization`` and ``Bearer ``). ``key_env`` are the environment
     variables that may hold the key, the winner first. In a trusted host ``*`` stands for one label
-    (``api.*.example``). ``options`` are the dialect's, but for two: ``files_api = true`` has large references
-    uploaded once and referred to from then on, and ``timeout_header`` names the header that tells the host our
-    time-out in seconds. ``billing`` names the rule by which faults are charged (``google``, ``relay_per_request``,
-    ``relay_tokens``, or ``as_told``: as the wire format's own answers say). ``day_zone`` is the zone whose midnight
-    renews a daily quota. ``needs_key`` is false for an endpoint that asks for none.
+    (``api.*.example``). ``options`` are the dialect's, but for four: ``files_api = true`` has large references
+    uploaded once and referred to from then on, ``timeout_header`` names the header that tells the host our time-out
+    in seconds, ``cost_header`` the one in which a relay states what an answer cost, in dollars, and ``usage`` says
+    how its bill can be read: tables of a ``reader``, a ``path`` and, on another host, a ``base_url``. ``billing``
+    names the rule by which faults are charged (``google``, ``relay_per_request``, ``relay_tokens``, or ``as_told``: as
+    the wire format's own answers say). ``day_zone`` is the zone whose midnight renews a daily quota. ``needs_key`` is
+    false for an endpoint that asks for none.
 
     ``auth`` is ``key``, or ``google``: access tokens by Application Default Credentials, where there is no key. An
     address or an option may hold ``{project}`` and ``{location}``: the user's, from the variables in ``place_env``,
