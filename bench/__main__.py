@@ -9,7 +9,7 @@ import time
 
 from . import report
 
-NAMES = ("reply", "flood", "throughput", "quota", "retry", "million", "startup", "parts")
+NAMES = ("reply", "flood", "throughput", "quota", "hundred", "shared", "retry", "million", "startup", "parts")
 
 
 def main() -> None:

@@ -28,15 +28,16 @@ billing = "google"
 offers_of = "google"
 
 [offers."bench/{model}".tiers.any]
-requests_per_minute = 1000000
+requests_per_minute = {rpm}
 in_flight = {in_flight}
 """
 
 
-def set_up(url: str, folder: str, in_flight: int) -> None:
+def set_up(url: str, folder: str, in_flight: int, rpm: int = 1_000_000) -> None:
     """Write the settings of this process. Before Cavendish is asked for anything."""
     path = Path(folder) / "config.toml"
-    path.write_text(HOST.format(url=url, model=MODEL, in_flight=in_flight), encoding="utf-8")
+    path.write_text(HOST.format(url=url, model=MODEL, in_flight=in_flight, rpm=rpm), encoding="utf-8")
+    os.environ["CAVENDISH_STATE"] = str(Path(folder) / "state")
     os.environ["CAVENDISH_CONFIG"] = str(path)
 
 

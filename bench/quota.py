@@ -16,12 +16,14 @@ HOURS = 4
 RATES = (10, 60)
 ALGORITHMS = ("fixed_window", "sliding_window", "token_bucket")
 MOST_REFUSALS = 0
+IN_FLIGHT = 64
 
 PEERS = (
     Peer("cavendish", "cavendish", {}),
     Peer("metronome, 60 / rpm", "metronome", {}),
     Peer("leaky bucket and back-off", "leaky", {}),
     Peer("back-off alone", "backoff_alone", {}),
+    Peer("one by one, 60 / rpm between", "one_by_one", {}),
 )
 
 
@@ -94,7 +96,13 @@ def backoff_alone(meter: Meter, folder: str, algorithm: Any, rpm: int, hours: fl
     return _simple(algorithm, rpm, hours, backoff(), at_once)
 
 
-def _simple(algorithm: Any, rpm: int, hours: float, wait: Wait, pace: Pace) -> Figures:
+def one_by_one(meter: Meter, folder: str, algorithm: Any, rpm: int, hours: float) -> Figures:
+    from .world import after_each, backoff
+
+    return _simple(algorithm, rpm, hours, backoff(), after_each(rpm), 1)
+
+
+def _simple(algorithm: Any, rpm: int, hours: float, wait: Wait, pace: Pace, workers: int = IN_FLIGHT) -> Figures:
     from cavendish.io.blobs.memory import MemoryBlobs
     from cavendish.sim.loop import run_virtual
 
@@ -103,7 +111,7 @@ def _simple(algorithm: Any, rpm: int, hours: float, wait: Wait, pace: Pace) -> F
     provider = provider_of(algorithm, rpm, MemoryBlobs())
 
     async def main() -> None:
-        jobs = simple_client(provider, wishes(_plenty(rpm, hours)), wait, pace)
+        jobs = simple_client(provider, wishes(_plenty(rpm, hours)), wait, pace, workers)
         await asyncio.wait({asyncio.ensure_future(jobs)}, timeout=hours * 3600)
 
     run_virtual(main())

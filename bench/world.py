@@ -30,11 +30,11 @@ from cavendish.sim.profile import Profile, Quirks
 from cavendish.sim.quota import Algorithm, QuotaPlan
 from cavendish.sim.world import WorldOptions, WorldProvider, open_world
 
+from .quota import IN_FLIGHT
 from .upstream import MODEL
 
 LATENCY = Latency(12.5, 18.0)
 NETWORK_S = 0.3
-IN_FLIGHT = 64
 
 Wait = Callable[[Fault, int], float]
 """How long a client waits after a refusal, by the refusal and how many there were in a row."""
@@ -73,7 +73,7 @@ class Counting:
     def _unseen(self, *_: object) -> None:
         """Not of interest here."""
 
-    slot_started = attempt_ended = slot_kept = slot_left = waiting = _unseen
+    slot_started = attempt_ended = slot_kept = slot_left = waiting = key_lost = _unseen
 
 
 def engine_on(
@@ -95,7 +95,9 @@ def engine_on(
     return Engine(parts, lambda _slot: (lane,), Policy(concurrency=concurrency)), seen
 
 
-async def simple_client(provider: WorldProvider, jobs: Iterable[Slot], wait: Wait, pace: Pace) -> None:
+async def simple_client(
+    provider: WorldProvider, jobs: Iterable[Slot], wait: Wait, pace: Pace, workers: int = IN_FLIGHT
+) -> None:
     """What people write: so many workers, each of which tries its picture until it has it."""
     jobs = iter(jobs)
 
@@ -111,7 +113,7 @@ async def simple_client(provider: WorldProvider, jobs: Iterable[Slot], wait: Wai
                 refusals += 1
                 await asyncio.sleep(wait(reply, refusals))
 
-    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+    await asyncio.gather(*(worker() for _ in range(workers)))
 
 
 def backoff() -> Wait:
@@ -122,6 +124,19 @@ def backoff() -> Wait:
 
 async def at_once() -> None:
     """No pacing."""
+
+
+def after_each(rpm: int) -> Pace:
+    """A pause of 60 / rpm seconds between two calls of a loop."""
+    is_first = True
+
+    async def pace() -> None:
+        nonlocal is_first
+        if not is_first:
+            await asyncio.sleep(60.0 / rpm)
+        is_first = False
+
+    return pace
 
 
 def evenly(rpm: int) -> Pace:
