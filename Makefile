@@ -89,8 +89,9 @@ contracts: $(READY) ## Layers: who may import whom
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: docs
-docs: $(READY) ## Write docs/reference anew from the code
+docs: $(READY) ## Write docs/reference and the README's prices anew from the code and the catalog
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/prices.py
 
 .PHONY: fmt
 fmt: $(READY) ## Format, and repair what can be repaired by itself

@@ -43,6 +43,9 @@ class Witness:
     def slot_kept(self, outcome):
         self.kept.append(outcome)
 
+    def key_lost(self, closing):
+        pass
+
     def slot_left(self, slot, fault):
         self.left.append((slot, fault))
 

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +15,7 @@ from cavendish.front import build
 from cavendish.front.build import Setup
 from cavendish.front.routes import RouteWish
 from cavendish.model.fault import FaultKind
+from cavendish.model.request import ImageRequest
 from cavendish.sim.server import Times, start_server
 from tests.io.http.server import Server, whole
 
@@ -301,8 +303,9 @@ async def test_an_account_that_gives_out_in_the_middle_loses_nothing(client, ser
     assert summary.facts.stopped.kind is kind
     assert words in summary.facts.stopped.message
     assert (summary.delivered, summary.facts.left) == (2, 3)
-    # Another one, since this client knows that the key is of no use for now.
-    async with AsyncClient(via="sim", settings={"endpoints.sim.base_url": server.url}) as later:
+    # Another one, since this client knows that the key is of no use for now; so do all who share what it learned.
+    settings = {"endpoints.sim.base_url": server.url, "state": str(tmp_path / "later")}
+    async with AsyncClient(via="sim", settings=settings) as later:
         summary = await later.batch(rows, output=tmp_path / "run", concurrency=1)
     assert (summary.delivered, summary.facts.left, summary.facts.stopped) == (5, 0, None)
     assert server.stats()["pictures"] == 5
@@ -322,3 +325,44 @@ async def test_another_endpoint_takes_over_from_one_that_shows_the_door(server, 
         result = await client.generate("a kite", n=3, model=MODEL, output=tmp_path)
     assert [picture.route for picture in result] == ["apiyi/gemini-3.1-flash-image:per_request"] * 3
     assert set(heard(hosts)["apiyi"]) == {"Bearer four"}
+
+
+LONGEST = "word " * 200_000
+FIELDS = (
+    {},
+    {"size": "2k", "aspect_ratio": "16x9"},
+    {"quality": "high"},
+    {"thinking": "HIGH", "n": 3},
+    {"seed": 7, "include_thoughts": True},
+    {"extra": {"safetySettings": []}},
+)
+
+
+@pytest.mark.parametrize("asked", FIELDS)
+def test_a_request_that_differs_in_words_alone_fits_as_the_first_of_its_kind_did(asked):
+    """Whatever was fitted before, a request becomes what it would alone, with the same notices."""
+    routes = Setup().routes(RouteWish())
+    for fields in FIELDS:
+        routes.fitted(ImageRequest.of("a fox", MODEL, **fields))
+    later, alone = routes.anew(), Setup().routes(RouteWish())
+    request = ImageRequest.of("a kite", MODEL, **asked)
+    assert later.fitted(request) == alone.fitted(request)
+    assert later.notices == alone.notices
+
+
+@pytest.mark.parametrize("words", [" ", LONGEST, "\ud800"])
+def test_words_are_looked_at_whatever_was_fitted_before(words):
+    routes = Setup().routes(RouteWish())
+    routes.fitted(ImageRequest.of("a fox", MODEL))
+    with pytest.raises(RequestError):
+        routes.fitted(ImageRequest.of(words, MODEL))
+
+
+def test_strict_routes_insist_each_time():
+    setup = Setup()
+    lax = setup.routes(RouteWish())
+    lax.fitted(ImageRequest.of("a fox", MODEL, size="2k"))
+    strict = replace(lax, wish=RouteWish(strict=True), notices={})
+    for _ in range(2):
+        with pytest.raises(RequestError):
+            strict.fitted(ImageRequest.of("a fox", MODEL, size="2k"))

@@ -60,13 +60,6 @@ def user_file(environ: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_config_dir("cavendish", appauthor=False)) / "config.toml"
 
 
-def user_state() -> Path:
-    """The folder of this user's state, whether it exists or not."""
-    import platformdirs  # noqa: PLC0415 - not needed when the folder is named
-
-    return Path(platformdirs.user_state_dir("cavendish", appauthor=False))
-
-
 def _paths(env: Mapping[str, str], cwd: Path, *, trusted: bool) -> Iterator[tuple[Path, bool]]:
     own = user_file(env)
     if own.is_file():

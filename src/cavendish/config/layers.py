@@ -15,7 +15,8 @@ from ..model.fault import FaultKind
 from ..model.request import Notice
 from . import values as read
 from .fields import BY_NAME, ENDPOINT_FIELDS, FIELDS, KINDS, OF_ENDPOINT, SWITCHES, Field
-from .files import Sources, known, user_state
+from .files import Sources, known
+from .places import user_state
 from .settings import EndpointSettings, Setting, Settings
 from .values import Raw
 

@@ -11,6 +11,7 @@ from ..model.fault import FaultKind
 from ..model.request import Notice
 from ..secret import Secret
 from .fields import FIELDS
+from .places import user_state
 
 BUILT_IN = "built in"
 
@@ -76,6 +77,11 @@ class Settings:
         password.
         """
         return self.state.value.reveal() if isinstance(self.state.value, Secret) else self.state.value
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder for what is kept as files: that of the state, also where the rest of it is on a server."""
+        return user_state() if isinstance(self.state.value, Secret) else self.state.value
 
     def __iter__(self) -> Iterator[Setting[Any]]:
         """Every setting, for ``cavendish config show``."""

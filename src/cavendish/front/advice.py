@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..model.fault import FaultKind
+from ..engine.budget import MAX_COST
+from ..engine.ports import Closing
+from ..model.fault import Fault, FaultKind
 
 ADVICE: Mapping[FaultKind, str] = MappingProxyType(
     {
@@ -22,3 +24,25 @@ ADVICE: Mapping[FaultKind, str] = MappingProxyType(
     }
 )
 """By fault. What is not here goes away by itself, or says all there is to say."""
+
+
+def who(closing: Closing) -> str:
+    """A key or a route, by a name that is safe to show."""
+    return f"{closing.route.endpoint}, {closing.key}" if closing.key else str(closing.route)
+
+
+def lost(closing: Closing) -> str:
+    """In one line: which key or route a run lost and why, what goes on, and what to do."""
+    fault = closing.fault
+    why = (fault.message or fault.kind.value).rstrip(".")
+    left = closing.keys_left
+    rest = f"; the run goes on with the other {f'{left} keys' if left > 1 else 'key'}" if left else ""
+    advice = f"; {ADVICE[fault.kind]}" if fault.kind in ADVICE else ""
+    return f"{who(closing)} is out of this run: {why}{rest}{advice}"
+
+
+def advice_on(stop: Fault) -> str | None:
+    """What to do about what stopped a run."""
+    if stop.kind is FaultKind.BUDGET and stop.limit not in {"", MAX_COST}:
+        return f"a higher {stop.limit} in the configuration lets it go on before; see cavendish spend"
+    return ADVICE.get(stop.kind)

@@ -18,7 +18,7 @@ from ..catalog.load import load as load_catalog
 from ..catalog.resolve import Catalog, Resolved
 from ..catalog.shape import told
 from ..dialects.gemini.batch_files import GeminiFiles
-from ..engine.ports import Clock, Dice, Lane
+from ..engine.ports import Clock, Dice, Lane, Quota
 from ..errors import ConfigError
 from ..govern.governors import Place
 from ..io.auth import GoogleTokens
@@ -31,6 +31,9 @@ from ..io.http.files_placed import FILES_API, PlacedReferences, PlacingProvider
 from ..io.http.provider import HttpProvider, Tokens
 from ..io.http.session import Session
 from ..io.quota.local import LocalQuotas, fingerprint
+from ..io.quota.shared import Asker, SharedQuotas
+from ..io.quota.table import MIGRATIONS, NAME
+from ..io.state.database import open_database
 from ..model.call import Call, Open
 from ..model.request import Notice
 from ..model.result import Slot
@@ -41,6 +44,7 @@ from ..secret import Secret
 from ..wire.dialect import Dialect
 from .placing import placed
 from .routes import SIMULATOR, Routes, RouteWish, dialect_of, speaks
+from .spending import Spending
 
 if TYPE_CHECKING:
     from ..io.blobs.inbox import Inbox
@@ -70,24 +74,30 @@ class Workshop:
         self.setup = setup
         self.clock = clock or SystemClock()
         self.dice = dice or SystemDice()
-        self._quotas = LocalQuotas(self.clock, self.dice)
+        self._own_quotas = LocalQuotas(self.clock, self.dice)
+        self._shared_quotas = SharedQuotas(
+            lambda: open_database(setup.settings.state_address, NAME, MIGRATIONS, self.clock), self.clock, self.dice
+        )
         self._stack = AsyncExitStack()
         self._session: Session | None = None
         self._simulator: SimServer | None = None
         self._starting = asyncio.Lock()
         self._placed: dict[tuple[str, str], PlacedReferences] = {}
         self.login = GoogleTokens(setup.settings.ca_bundle.value)
+        self.spending = Spending(setup.settings, self.clock)
 
     async def __aenter__(self) -> Self:
         bundle = self.setup.settings.ca_bundle
         tls = await asyncio.to_thread(_trust, bundle.value, bundle.origin) if bundle.value else None
         self._session = await self._stack.enter_async_context(Session(tls))
+        self._stack.push_async_callback(self._shared_quotas.close)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+        await self.spending.close()
 
     async def ready(self, routes: Routes) -> None:
         """Start what the routes need: the simulator, when it is to answer and runs nowhere else; a login.
@@ -175,6 +185,17 @@ class Workshop:
             return str(endpoint.options.get("place", ""))
         return key.reveal() if key else ""
 
+    def _quota(self, place: Place, routes: Routes, resolved: Resolved) -> Quota:
+        """Shared by all who use the key; that of the simulator in this process is this process's own."""
+        limits, zone = routes.limits(resolved), resolved.endpoint.day_zone
+        own = self.setup.settings.endpoints[place.endpoint].base_url.value
+        if place.endpoint == SIMULATOR and not own:
+            return self._own_quotas.quota(place, limits, zone)
+        if own:
+            # What answers at an address of the user's own has a quota of its own.
+            place = place._replace(endpoint=f"{place.endpoint} {own.partition('://')[2].rstrip('/')}")
+        return self._shared_quotas.quota(place, limits, zone, Asker(routes.priority, routes.note))
+
     def _timeouts(self, resolved: Resolved, timeout_s: float | None) -> Timeouts:
         """What the run says of them; else what the settings and the offer do, whichever is longer."""
         if timeout_s:
@@ -196,12 +217,13 @@ class Workshop:
         return Lane(
             route=resolved.route,
             provider=PlacingProvider(provider, kept, inbox.read) if kept else provider,
-            quota=self._quotas.quota(place, routes.limits(resolved), endpoint.day_zone),
+            quota=self._quota(place, routes, resolved),
             pricing=pricing,
             make_call=lambda slot, attempt: _call(slot, attempt, resolved),
             notices=lambda slot: _unsaid(dialect, slot, resolved),
             input_tokens=lambda slot: input_tokens(slot.request, resolved.card),
             several=Several.of(resolved, routes.limits(resolved)),
+            key=place.key,
         )
 
 

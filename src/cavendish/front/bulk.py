@@ -53,20 +53,27 @@ class Bulk:
 
     def engine(self, parts: Parts, run_id: str) -> BulkEngine:
         """What carries the jobs."""
-        order = self._order
         places = Places(self.lanes, lambda slot: (*(place.lane for place in self.lanes(slot)), *self.online(slot)))
-        return BulkEngine(parts, places, run_id, order.policy, self._bounds(), order.max_cost_nusd)
+        return self.engine_at(places, parts, run_id, self.bounds(self._deadline_s))
+
+    def engine_at(self, places: Places, parts: Parts, run_id: str, bounds: BulkPolicy) -> BulkEngine:
+        """What carries the jobs of these places."""
+        order = self._order
+        return BulkEngine(parts, places, run_id, order.policy, bounds, order.max_cost_nusd)
 
     def lanes(self, slot: Slot) -> Sequence[BulkLane]:
         """The routes by which a slot goes as part of a job, one for each key."""
         name = slot.request.model
         if name not in self._bulk:
-            lanes = self._workshop.lanes(self._as_jobs, name, self._inbox, self._order.timeout_s)
-            doors = self._workshop.doors(self._as_jobs, name, self._inbox)
-            self._bulk[name] = tuple(
-                BulkLane(lane, self._jobs(resolved, door)) for lane, (resolved, door) in zip(lanes, doors, strict=True)
-            )
+            self._bulk[name] = self.places(self._as_jobs, name)
         return self._bulk[name]
+
+    def places(self, routes: Routes, name: str) -> tuple[BulkLane, ...]:
+        """The lanes to a model by these routes, all of which are of a batch API."""
+        lanes = self._workshop.lanes(routes, name, self._inbox, self._order.timeout_s)
+        doors = self._workshop.doors(routes, name, self._inbox)
+        found = zip(lanes, doors, strict=True)
+        return tuple(BulkLane(lane, self._jobs(resolved, door)) for lane, (resolved, door) in found)
 
     def online(self, slot: Slot) -> Sequence[Lane]:
         """The routes by which a slot goes by itself."""
@@ -91,11 +98,15 @@ class Bulk:
     def _by_call(self) -> Routes:
         return _in_mode(self._given, None) if self.wanted else self._given
 
-    def _bounds(self) -> BulkPolicy:
-        order = self._order
-        # Where no job is wanted any more, those of an earlier run are waited for, and what they lack goes online.
-        deadline_s = order.batch_deadline_s if self.wanted or order.batch_deadline_s is not None else MAX_WAIT_S
-        only = order.batch_only and self.wanted
+    @property
+    def _deadline_s(self) -> float | None:
+        """Where no job is wanted any more, those of an earlier run are waited for, and what they lack goes online."""
+        said = self._order.batch_deadline_s
+        return said if self.wanted or said is not None else MAX_WAIT_S
+
+    def bounds(self, deadline_s: float | None) -> BulkPolicy:
+        """The bounds of the run's jobs, which may take so long."""
+        only = self._order.batch_only and self.wanted
         if not self._given.simulated:
             return BulkPolicy(deadline_s=deadline_s, only=only)
         quick = SIMULATED_POLL_S

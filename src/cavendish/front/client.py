@@ -28,7 +28,7 @@ from .folder.summary import Summary
 from .given import as_lines
 from .keeping import GIVEN_NAME
 from .order import Order
-from .orders import order_batch, order_prompts
+from .orders import model_before, order_batch, order_prompts
 from .outcome import Picture, Result
 from .recipes import BatchWish, RunWish, seconds_of
 from .references import read_references
@@ -51,7 +51,9 @@ class Options:
     ``rpm`` speak of the key, so what is said of them first holds for as long as the client is open. ``mode`` is how the
     key is billed where there are several ways; ``"batch"`` has the pictures made as jobs at half price, within a day.
     ``batch_deadline`` (seconds, or words such as ``"6h"``) is how long those may take: then they are cancelled, and
-    what is left goes online at the full price, or with ``batch_only`` stays open.
+    what is left goes online at the full price, or with ``batch_only`` stays open. ``sheet`` has up to so many pictures
+    of a prompt drawn as one and cut from it, such as ``"4x4"``. ``hedge`` has a second call made for one that takes
+    longer than a time (``"45s"``), or than most before it did (``"p95"``): rarely, and paid for too.
     """
 
     model: str | Sequence[str] | None = None
@@ -65,6 +67,8 @@ class Options:
     mode: str | None = None
     batch_deadline: float | str | None = None
     batch_only: bool = False
+    sheet: str | None = None
+    hedge: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ``RequestError`` for what cannot be."""
@@ -182,7 +186,8 @@ class AsyncClient:
             routes = setup.routes(_route_wish(options))
             images = read_references(references, folder)
             models = models_named(options.model)
-            defaults = RowDefaults(asked(routes, "", {**wanted, "model": next(iter(models), None), "n": n}, images))
+            model = next(iter(models), None) or model_before(folder)
+            defaults = RowDefaults(asked(routes, "", {**wanted, "model": model, "n": n}, images))
             columns = each_with(models, {name: tuple(values) for name, values in (grid or {}).items()})
             if isinstance(rows, str | os.PathLike):
                 chosen = RowOptions(template=template, grid=columns, skip_bad=skip_bad)
@@ -278,6 +283,8 @@ def _run_wish(folder: Path, options: Options, title: str) -> RunWish:
         title=title,
         batch_deadline_s=deadline_s,
         batch_only=options.batch_only,
+        sheet=options.sheet,
+        hedge=options.hedge,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ import orjson
 
 from ..engine.bulk.run import BulkEngine
 from ..engine.flight import Parts
-from ..engine.ports import Lane, Progress, Tally
+from ..engine.ports import Closing, Detour, Lane, Progress, Tally
 from ..engine.run import Engine
+from ..engine.together import Pair
 from ..errors import FolderError
 from ..io.blobs.claim import RunCard, claim
 from ..io.blobs.disk import NO_ROOM
 from ..io.blobs.folder import FolderBlobs
 from ..io.ledger.reader import LedgerReader
 from ..io.ledger.sqlite import SqliteLedger
+from ..io.spend.book import RunEntry
 from ..model.fault import Fault, FaultKind
-from ..model.money import dollars
 from ..model.result import Picture, Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Ordinals, slots
@@ -34,7 +36,10 @@ from .folder.live import LiveBooks, redraw_every_s
 from .folder.summary import RunFacts, Summary, summarise
 from .keeping import keep_input
 from .order import LEDGER, RECIPE, SIMULATED, SKIPPED, TOTAL, Order
+from .planned.run import Beginning, PlannedRun
 from .routes import Routes
+from .saved_plan import SavedPlan
+from .spending import list_prices, machine
 from .watch import Watch
 
 FINGERPRINT = "source_fingerprint"
@@ -51,11 +56,12 @@ class Job:
         self._routes = routes
         self._order = order
         self._watch = Watch(progress, self.stop)
-        self._engine: Engine | BulkEngine | None = None
+        self._engine: Engine | BulkEngine | Pair | None = None
         self._lanes: dict[str, tuple[Lane, ...]] = {}
+        self._detours: tuple[Detour, ...] = ()
+        self._closings: tuple[Closing, ...] = ()
         self._drawing: set[asyncio.Future[Any]] = set()
-        self._turn = 0
-        self._run_id = ""
+        self._run_id, self._begun_at = "", 0.0
         self._skipped_pictures = 0
         self._skipped_rows = 0
         self._root = order.folder
@@ -82,7 +88,7 @@ class Job:
         # The program may change its current folder while the run goes on.
         self._root = root = await asyncio.to_thread(order.folder.absolute)
         with await asyncio.to_thread(claim, order.folder, card, settings=order.digest) as owned:
-            self._run_id = owned.card.run_id
+            self._run_id, self._begun_at = owned.card.run_id, owned.card.created
             books = SqliteLedger(root / LEDGER, run_id=self._run_id)
             async with FolderBlobs(root) as blobs, books as ledger:
                 await shop.ready(self._routes)
@@ -121,16 +127,64 @@ class Job:
         await ledger.set_meta(RECIPE, orjson.dumps(order.recipe).decode())
         await ledger.set_meta(TOTAL, "" if order.total is None else str(order.total))
         self._watch.books = LiveBooks(self._root, simulated=self._routes.simulated)
-        parts = Parts(ledger, blobs, shop.clock, shop.dice, self._watch)
         keeper = asyncio.ensure_future(self._keep_books(ledger))
+        prices = list_prices(self._routes.catalog, self._routes.today)
         try:
             with await asyncio.to_thread(LedgerReader.open, self._root / LEDGER) as reader:
-                stop = await self._bought(parts, self._slots(start, reader), blobs)
+                async with shop.spending.booked(self._entry, ledger, prices, self._routes.note) as booked:
+                    parts = Parts(booked.ledger, blobs, shop.clock, shop.dice, self._watch, booked.caps)
+                    if order.plan is None:
+                        stop = await self._all_bought(parts, partial(self._slots, start, reader), blobs)
+                    else:
+                        stop = await self._as_planned(parts, order.plan, reader, ledger, blobs)
         finally:
             keeper.cancel()
             # A thread cannot be cancelled, and two must not draw at once.
             await asyncio.gather(keeper, *self._drawing, return_exceptions=True)
         return stop and self._explained(stop)
+
+    @property
+    def _entry(self) -> RunEntry:
+        """The run, as the book of all runs has it."""
+        title, simulated = self._order.title, self._routes.simulated
+        folder, owner = str(self._root), self._workshop.dice.fresh_id()
+        return RunEntry(self._run_id, folder, machine(), title, self._begun_at, simulated, owner)
+
+    async def _all_bought(
+        self, parts: Parts, slots: Callable[[], AsyncIterator[Slot]], blobs: FolderBlobs
+    ) -> Fault | None:
+        """Have the slots made: on sheets where that is wanted, and what is then left in the usual ways."""
+        if self._order.sheet is None and not await blobs.recorded():
+            return await self._bought(parts, slots(), blobs)
+        # Pillow costs 50 ms to import, and most runs have no sheet.
+        from .sheet.sheets import Sheets, cut_what_is_left
+
+        await cut_what_is_left(blobs)
+        if self._order.sheet is not None:
+            sheets = Sheets(self._workshop, self._routes, self._order, self._order.sheet, blobs)
+            stop = await sheets.drawn(parts, slots(), self._set_to_work)
+            if stop is not None:
+                return stop
+            parts = sheets.rest(parts)
+        return await self._bought(parts, slots(), blobs)
+
+    async def _as_planned(
+        self, parts: Parts, plan: SavedPlan, reader: LedgerReader, ledger: SqliteLedger, blobs: FolderBlobs
+    ) -> Fault | None:
+        """Have the slots made as a saved plan has it: by jobs and by single calls, at the same time."""
+        shop = self._workshop
+        begun = await Beginning.of(ledger, shop.clock.now())
+        planned = PlannedRun(shop, self._routes, self._order, plan, begun, blobs)
+
+        def read(*, jobs: bool) -> AsyncIterator[Slot]:
+            every = slots(self._order.wishes(0), Ordinals())
+            return _in_pieces(planned.slots(every, reader, jobs=jobs))
+
+        pair = await planned.pair(parts, self._run_id)
+        self._set_to_work(pair)
+        end = await pair.run(read(jobs=True), read(jobs=False))
+        self._detours, self._closings = end.detours, end.closings
+        return end.stop
 
     async def _bought(self, parts: Parts, slots: AsyncIterator[Slot], blobs: FolderBlobs) -> Fault | None:
         """Have the slots made: as jobs where that is wanted, and what is then left by single calls."""
@@ -144,23 +198,22 @@ class Job:
             slots = ended.rest if bulk.wanted else slots
 
         def lanes_for(slot: Slot) -> Sequence[Lane]:
-            return self._in_turns(bulk.online(slot)) if bulk.wanted else self._lanes_for(slot, blobs)
+            return bulk.online(slot) if bulk.wanted else self._lanes_for(slot, blobs)
 
         engine = Engine(parts, lanes_for, self._order.policy, self._order.max_cost_nusd)
         self._set_to_work(engine)
-        return (await engine.run(slots)).stop
+        end = await engine.run(slots)
+        self._detours += end.detours
+        self._closings += end.closings
+        return end.stop
 
-    def _set_to_work(self, engine: Engine | BulkEngine) -> None:
+    def _set_to_work(self, engine: Engine | BulkEngine | Pair) -> None:
         self._engine = engine
         if self._stopped_early is not None:
             engine.stop(self._stopped_early)
 
     def _explained(self, stop: Fault) -> Fault:
-        """The cap that was reached; a model that is gone, with what to ask for instead."""
-        if stop.kind is FaultKind.BUDGET and self._order.max_cost_nusd is not None:
-            return replace(
-                stop, message=f"the next picture would pass the cap of {dollars(self._order.max_cost_nusd, 2)}"
-            )
+        """A model that is gone, with what to ask for instead."""
         if stop.kind is not FaultKind.MODEL_NOT_FOUND:
             return stop
         ids = {lane.route.wire_model for lanes in self._lanes.values() for lane in lanes}
@@ -171,11 +224,7 @@ class Job:
         name = slot.request.model
         if name not in self._lanes:
             self._lanes[name] = self._workshop.lanes(self._routes, name, blobs, self._order.timeout_s)
-        return self._in_turns(self._lanes[name])
-
-    def _in_turns(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
-        self._turn += 1
-        return _by_turns(lanes, self._turn)
+        return self._lanes[name]
 
     async def _same_world(self, ledger: SqliteLedger) -> None:
         """Simulated pictures and real ones never share a folder. Raises ``FolderError``."""
@@ -189,7 +238,8 @@ class Job:
     async def _first_row(self, ledger: SqliteLedger) -> int:
         """The row to begin at: behind those that an earlier run settled, when the input is the very same."""
         order = self._order
-        if order.fingerprint and await ledger.get_meta(FINGERPRINT) == order.fingerprint:
+        # A plan deals its pictures from the first row on, whatever was settled.
+        if order.plan is None and order.fingerprint and await ledger.get_meta(FINGERPRINT) == order.fingerprint:
             self._skipped_pictures = (await ledger.tally()).delivered
             self._skipped_rows = int(await ledger.get_meta(SKIPPED) or 0)
             return await ledger.settled_rows()
@@ -207,10 +257,8 @@ class Job:
             ordinals = Ordinals(lambda form: reader.next_ordinal(form, start) if start else 0)
             yield from slots(self._order.wishes(start), ordinals)
 
-        stream = rest()
-        while piece := await asyncio.to_thread(lambda: list(itertools.islice(stream, READ_AHEAD))):
-            for slot in piece:
-                yield slot
+        async for slot in _in_pieces(rest()):
+            yield slot
 
     async def _keep_books(self, ledger: SqliteLedger) -> None:
         """What the folder shows while the run goes on."""
@@ -248,24 +296,24 @@ class Job:
             simulated=self._routes.simulated,
             list_price=self._list_price,
             models=self._order.models,
+            detours=self._detours,
+            closings=self._closings,
         )
 
     def _list_price(self, picture: Picture) -> int | None:
-        resolved = next((r for r in self._routes.resolve(picture.slot.request.model) if r.route == picture.route), None)
+        routes, route = self._routes.resolve(picture.slot.request.model), picture.route
+        resolved = next((r for r in routes if route in {r.route, replace(r.route, mode=route.mode)}), None)
         if resolved is None:
             return None
         standard = replace(resolved, route=replace(resolved.route, mode="standard"))
         return PriceBook.of(standard).list_price(picture.slot.request.size or resolved.card.default_size)
 
 
-def _by_turns(lanes: Sequence[Lane], turn: int) -> list[Lane]:
-    """The lanes with the keys of each route in turns: they share its work. The routes stay in their order."""
-    shared: list[Lane] = []
-    for _, group in itertools.groupby(lanes, key=lambda lane: lane.route):
-        keys = list(group)
-        first = turn % len(keys)
-        shared += [*keys[first:], *keys[:first]]
-    return shared
+async def _in_pieces(stream: Iterator[Slot]) -> AsyncIterator[Slot]:
+    """Slots as they are read, in a thread, some at a time."""
+    while piece := await asyncio.to_thread(lambda: list(itertools.islice(stream, READ_AHEAD))):
+        for slot in piece:
+            yield slot
 
 
 def draw(root: Path, tally: Tally, facts: RunFacts) -> Summary:

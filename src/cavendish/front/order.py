@@ -10,6 +10,8 @@ from typing import Any
 from ..engine.policy import Policy
 from ..io.blobs.claim import INNER
 from ..plan.expand import Wish
+from ..plan.sheet import Grid
+from .saved_plan import SavedPlan
 
 BATCH = "batch"
 """The mode of routes whose calls are bought as jobs."""
@@ -18,6 +20,9 @@ LEDGER = f"{INNER}/ledger.sqlite3"
 RECIPE, TOTAL, SIMULATED, SKIPPED = "recipe", "total", "simulated", "skipped"
 """Notes in the ledger: what was asked for; how many slots that is (empty: not counted); ``yes`` or ``no``; how many
 rows were broken and passed over."""
+
+PLANNED_AT = "planned_at"
+"""A note in the ledger of a run from a plan: when it began (epoch seconds), and what the folder had cost before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Order:
     command as plain JSON, from which ``cavendish resume`` makes this order anew. ``spool`` is where an input that is no
     file was put meanwhile: the folder keeps it. ``models`` are those that are compared: row after row asks the same
     of each in turn. ``batch_deadline_s`` and ``batch_only`` are for runs in the mode ``batch``, see ``BulkPolicy``.
+    ``sheet`` is the grid of sheets that pictures are cut from, where a run is to have such.
+    ``plan`` says who draws what, in a run from a saved plan.
     """
 
     folder: Path
@@ -47,6 +54,8 @@ class Order:
     models: tuple[str, ...] = ()
     batch_deadline_s: float | None = None
     batch_only: bool = False
+    sheet: Grid | None = None
+    plan: SavedPlan | None = None
 
     def having(self, **changes: Any) -> Order:
         """A copy with some fields changed."""

@@ -12,23 +12,29 @@ import orjson
 
 from ..engine.policy import DEFAULT_REFILLS, Policy
 from ..errors import BatchInputError, RequestError
+from ..govern.fairness import Priority
 from ..io.ledger.reader import LedgerReader
 from ..model.identity import digest
 from ..model.request import ImageRequest, Notice
 from ..model.result import Slot
 from ..plan.estimate import PriceBook
 from ..plan.expand import Wish
+from ..plan.sheet import Grid
 from . import recipes
 from .asking import MODEL
 from .build import Setup
 from .keeping import SPOOL, intake
 from .order import LEDGER, RECIPE, Order
+from .planned.check import as_planned
+from .planning.places import wide_routes
 from .readable import Readable
-from .recipes import BatchWish, Recipe, RunWish
+from .recipes import BatchWish, Recipe, RunWish, hedge_of
 from .routes import Routes
 from .rows.build import KEY_DIGITS
 from .rows.columns import plain_name
 from .rows.source import CHECKED_ROWS, RowSource, open_rows
+from .sheet.fitting import fitting, must_have_several
+from .spending import caps_of
 
 DIGEST_BYTES = 16
 DIGEST = "digest"
@@ -37,10 +43,13 @@ DIGEST = "digest"
 def order_prompts(setup: Setup, routes: Routes, requests: Sequence[ImageRequest], run: RunWish) -> Order:
     """N pictures of each request. Raises ``RequestError`` for what its model cannot do."""
     readable = Readable(routes, run.folder, draw=not routes.wish.keyless)
-    fitted = [routes.fitted(readable.request(request)) for request in requests]
-    if _cap(setup, run) is not None:
-        for request in fitted:
-            must_have_price(routes, request)
+    sheeted = fitting(routes, _grid(run))
+    fitted = [sheeted(routes.fitted(readable.request(request))) for request in requests]
+    if run.sheet is not None:
+        must_have_several(fitted)
+    capped_by = _capped_by(setup, routes, run)
+    for request in fitted:
+        must_have_price(routes, request, capped_by)
 
     def wishes(start: int) -> Iterator[Wish]:
         for row, request in enumerate(fitted[start:], start):
@@ -58,20 +67,22 @@ def order_batch(setup: Setup, routes: Routes, batch: BatchWish, run: RunWish) ->
     A file of at most ``CHECKED_ROWS`` rows is checked as a whole before anything is bought; in a longer one, a bad row
     stops the run when it is reached, with everything before it kept.
     """
-    capped = _cap(setup, run) is not None
+    # Nobody sits before a batch: it makes way for those who wait for a picture.
+    routes.priority = Priority.BATCH
+    capped_by = _capped_by(setup, routes, run)
     parts = intake(run.folder, batch)
     source = open_rows(batch.path, batch.defaults, batch.options, parts)
 
     readable = Readable(routes, run.folder, draw=not routes.wish.keyless)
     # The check of all rows writes nothing: ten thousand photos take an hour, and the first may be drawn meanwhile.
     unwritten = Readable(routes, run.folder, draw=False)
+    sheeted = fitting(routes, _grid(run))
 
     def wishes(start: int, pictures: Readable = readable) -> Iterator[Wish]:
         for row in source.skip(start) if start else source:
             try:
-                request = routes.fitted(pictures.request(row.request))
-                if capped:
-                    must_have_price(routes, request)
+                request = sheeted(routes.fitted(pictures.request(row.request)))
+                must_have_price(routes, request, capped_by)
                 yield Wish(row.number, row.key, request, row.columns)
             except RequestError as error:
                 problem = _of_row(error, source, row.line)
@@ -101,13 +112,23 @@ def order_again(setup: Setup, folder: Path, change: Callable[[Recipe], Recipe]) 
     with LedgerReader.open(folder / LEDGER) as reader:
         plain = orjson.loads(reader.get_meta(RECIPE) or b"{}")
     recipe = change(recipes.read(plain, folder))
-    routes = setup.routes(recipe.routes)
+    routes = setup.routes(recipe.routes) if recipe.plan is None else wide_routes(setup, recipe.routes)
     if recipe.batch is None:
         order = order_prompts(setup, routes, recipe.prompts, recipe.run)
     else:
         order = order_batch(setup, routes, recipes.replayed(recipe.batch, folder / SPOOL), recipe.run)
     # The same run, whatever its input is called by now.
-    return routes, order.having(digest=plain[DIGEST], recipe=plain)
+    order = order.having(digest=plain[DIGEST], recipe=plain)
+    return routes, order if recipe.plan is None else as_planned(routes, order, recipe.plan)
+
+
+def model_before(folder: Path) -> str | None:
+    """The model of a batch that was begun in a folder and named none, whatever keys there are by now."""
+    if not (folder / LEDGER).is_file():
+        return None
+    with LedgerReader.open(folder / LEDGER) as reader:
+        plain = orjson.loads(reader.get_meta(RECIPE) or b"{}")
+    return plain["defaults"].get(MODEL) if plain.get("command") == recipes.BATCH else None
 
 
 def _compared(routes: Routes, requests: Sequence[ImageRequest]) -> tuple[str, ...]:
@@ -135,18 +156,30 @@ def _names(routes: Routes, models: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _grid(run: RunWish) -> Grid | None:
+    return None if run.sheet is None else Grid.of(run.sheet)
+
+
 def _cap(setup: Setup, run: RunWish) -> int | None:
     return setup.settings.max_cost_nusd.value if run.max_cost_nusd is None else run.max_cost_nusd
 
 
-def must_have_price(routes: Routes, request: ImageRequest) -> None:
+def _capped_by(setup: Setup, routes: Routes, run: RunWish) -> Callable[[str], str]:
+    """From an endpoint to the name of a cap that its calls are under; empty without one."""
+    shared = () if routes.simulated else caps_of(setup.settings)
+    own = "--max-cost" if _cap(setup, run) is not None else ""
+    return lambda endpoint: own or next((cap.setting for cap in shared if cap.holds_for(endpoint)), "")
+
+
+def must_have_price(routes: Routes, request: ImageRequest, capped_by: Callable[[str], str]) -> None:
     """An unknown price would be taken for none by a cap. Raises ``RequestError``."""
     for resolved in routes.resolve(request.model):
-        if PriceBook.of(resolved).estimate(Slot("", "", 0, 0, request)) is None:
+        name = capped_by(resolved.endpoint.name)
+        if name and PriceBook.of(resolved).estimate(Slot("", "", 0, 0, request)) is None:
             raise RequestError(
-                f"no price is known of {resolved.route}, so --max-cost cannot be kept",
+                f"no price is known of {resolved.route}, so {name} cannot be kept",
                 field="max_cost",
-                hints=("leave --max-cost out, or give the offer its prices in your configuration file",),
+                hints=(f"leave {name} out, or give the offer its prices in your configuration file",),
             )
 
 
@@ -175,6 +208,7 @@ def _order(setup: Setup, run: RunWish, made: _Made, recipe: Mapping[str, Any]) -
         refills=refills,
         concurrency=run.concurrency or settings.concurrency.value or base.concurrency,
         max_wait_s=base.max_wait_s if run.max_wait_s is None else run.max_wait_s,
+        hedge=hedge_of(run.hedge),
     )
     return Order(
         folder=run.folder,
@@ -188,4 +222,5 @@ def _order(setup: Setup, run: RunWish, made: _Made, recipe: Mapping[str, Any]) -
         title=run.title,
         batch_deadline_s=run.batch_deadline_s,
         batch_only=run.batch_only,
+        sheet=_grid(run),
     )

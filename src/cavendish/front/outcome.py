@@ -214,6 +214,7 @@ class Result(Sequence[Picture]):
         raise ShortfallError(
             f"{len(self.pictures)} of {self.asked} pictures came; {len(self.failures)} failed: {', '.join(reasons)}",
             self,
+            hints=(self.stopped.message,) if self.stopped is not None and self.stopped.message else (),
         )
 
     def __len__(self) -> int:

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from ..config import MAX_CONCURRENCY, MAX_TIMEOUT_S
+from ..engine.policy import Hedge
 from ..errors import FolderError, RequestError
 from ..model.plain import from_plain, to_plain
 from ..model.request import ImageRequest
+from ..plan.sheet import Grid
 from . import said
+from . import saved_plan as saved
 from .routes import RouteWish
 from .rows.intake import STDIN, STDIN_NAME
 from .rows.options import RowDefaults, RowOptions
+from .saved_plan import SavedPlan
 
 PROMPTS, BATCH = "generate", "batch"
+PLAN = "plan"
+"""Where a recipe has the plan that the run is made from."""
 MAX_WAIT_S = 31 * 86_400.0
 """A month: whoever waits longer for a quota does not run a job."""
 
@@ -38,6 +44,8 @@ class RunWish:
     title: str = ""
     batch_deadline_s: float | None = None
     batch_only: bool = False
+    sheet: str | None = None
+    hedge: str | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency is not None:
@@ -48,6 +56,9 @@ class RunWish:
             said.seconds("max_wait", self.max_wait_s, MAX_WAIT_S, zero=True)
         if self.batch_deadline_s is not None:
             said.seconds("batch_deadline", self.batch_deadline_s, MAX_WAIT_S, zero=True)
+        if self.sheet is not None:
+            Grid.of(said.text("sheet", self.sheet))
+        hedge_of(self.hedge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +73,13 @@ class BatchWish:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What was asked for: prompts or a batch, one of the two."""
+    """What was asked for: prompts or a batch, one of the two; ``plan`` is the one that the run is made from."""
 
     run: RunWish
     routes: RouteWish
     prompts: tuple[ImageRequest, ...] = ()
     batch: BatchWish | None = None
+    plan: SavedPlan | None = None
 
 
 def of_prompts(requests: Sequence[ImageRequest], run: RunWish, routes: RouteWish) -> dict[str, Any]:
@@ -105,6 +117,8 @@ def _options(run: RunWish, routes: RouteWish) -> dict[str, Any]:
             "title": run.title,
             "batch_deadline_s": run.batch_deadline_s,
             "batch_only": run.batch_only,
+            "sheet": run.sheet,
+            "hedge": run.hedge,
         },
         "routes": {
             "via": list(routes.via),
@@ -122,12 +136,14 @@ def read(plain: Mapping[str, Any], folder: Path) -> Recipe:
         run = RunWish(folder, **plain["run"])
         via = tuple(plain["routes"]["via"])
         routes = replace(RouteWish(**plain["routes"]), via=via)
+        plan = saved.of_plain(plain[PLAN]) if PLAN in plain else None
         if plain["command"] == PROMPTS:
-            return Recipe(run, routes, tuple(from_plain(one, ImageRequest) for one in plain["requests"]))
+            prompts = tuple(from_plain(one, ImageRequest) for one in plain["requests"])
+            return Recipe(run, routes, prompts, plan=plan)
         defaults = RowDefaults(from_plain(plain["defaults"], ImageRequest))
         rows: dict[str, Any] = dict(plain["rows"])
         rows["grid"] = {column: tuple(values) for column, values in rows["grid"].items()}
-        return Recipe(run, routes, batch=BatchWish(plain["path"], defaults, RowOptions(**rows)))
+        return Recipe(run, routes, batch=BatchWish(plain["path"], defaults, RowOptions(**rows)), plan=plan)
     except (KeyError, TypeError, ValueError) as error:
         raise FolderError(
             f"{folder} does not say how it was made ({type(error).__name__})",
@@ -149,12 +165,30 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _UNITS_S = (86_400, 3600, 60, 1)
 
 
-def seconds_of(words: str | float | None) -> float | None:
+def seconds_of(words: str | float | None, field: str = "batch_deadline") -> float | None:
     """A duration: a number of seconds, or words such as ``90m``, ``6h`` and ``1d12h``. Raises ``RequestError``."""
     if words is None or not isinstance(words, str):
         return words
     match = _DURATION.fullmatch(words.strip().lower())
     if not match or not any(match.groups()):
-        message = f"batch_deadline must be a duration, such as 90m or 6h, not {words!r}"
-        raise RequestError(message, field="batch_deadline")
+        message = f"{field} must be a duration, such as 90m or 6h, not {words!r}"
+        raise RequestError(message, field=field)
     return float(sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNITS_S, strict=True)))
+
+
+_QUANTILE = re.compile(r"p(\d\d(?:\.\d)?)")
+
+
+def hedge_of(words: str | None) -> Hedge | None:
+    """When a second call leaves beside a slow one: after ``45s``, or ``p95``, when it takes longer than 95 of 100 did.
+
+    Raises ``RequestError``.
+    """
+    if words is None:
+        return None
+    if match := _QUANTILE.fullmatch(said.text("hedge", words).strip().lower()):
+        return Hedge(quantile=float(match[1]) / 100)
+    after_s = seconds_of(words, "hedge")
+    if not after_s:
+        raise RequestError(f"hedge must be a duration or a share such as p95, not {words!r}", field="hedge")
+    return Hedge(after_s=said.seconds("hedge", after_s, MAX_TIMEOUT_S))

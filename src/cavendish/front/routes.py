@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -12,15 +12,18 @@ from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
 from ..dialects.by_name import DIALECTS
 from ..errors import ConfigError, RequestError
+from ..govern.fairness import Priority
 from ..io.http.files_placed import FILES_API
 from ..io.http.provider import TIMEOUT_HEADER
+from ..io.http.stated import COST_HEADER
+from ..io.http.usage import USAGE
 from ..model.call import Open
 from ..model.request import ImageRequest, Notice
 from ..wire.dialect import Dialect
 from . import said
 from .stand_in import SIMULATOR, stand_in
 
-TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER, FILES_API})
+TRANSPORT_OPTIONS = frozenset({TIMEOUT_HEADER, FILES_API, USAGE, COST_HEADER})
 """Options of an endpoint that are the transport's, not the dialect's."""
 
 DEFAULT_MODELS = ("nano-banana-2.1", "nano-banana-2", "gpt-image-2", "seedream-4.5", "flux-2-pro")
@@ -53,14 +56,22 @@ class RouteWish:
 
 @dataclass(slots=True)
 class Routes:
-    """Resolves names, each once. ``notices`` collects what the catalog had to say, each once."""
+    """Resolves names, each once. ``notices`` collects what the catalog had to say, each once.
+
+    ``priority`` is how urgently what is asked for by these routes is wanted.
+    """
 
     catalog: Catalog
     settings: Settings
     wish: RouteWish
     today: date
     notices: dict[str, Notice] = field(default_factory=dict[str, Notice])
+    priority: Priority = Priority.INTERACTIVE
     _known: dict[str, tuple[Resolved, ...]] = field(default_factory=dict[str, tuple[Resolved, ...]])
+
+    def anew(self) -> Routes:
+        """The same routes with nothing noted yet: for one more request of a program that serves many."""
+        return replace(self, notices={})
 
     def resolve(self, name: str) -> tuple[Resolved, ...]:
         """The routes to a model, the preferred one first. Raises ``RequestError`` or ``ConfigError``."""
@@ -69,8 +80,9 @@ class Routes:
             for resolved in found:
                 # A tier that the route does not have is an error now, not when the first call is to leave.
                 self.limits(resolved)
-                self._note(resolved.notices)
             self._known[name] = found
+        for resolved in self._known[name]:
+            self._note(resolved.notices)
         return self._known[name]
 
     def _at(self, endpoint: str, name: str) -> Resolved:
@@ -218,7 +230,7 @@ class Routes:
             insist(notices)
         self.note(notices)
 
-    def note(self, notices: Sequence[Notice]) -> None:
+    def note(self, notices: Iterable[Notice]) -> None:
         """Collect notices that change nothing about a picture, so are none of strictness's business."""
         for notice in notices:
             self.notices.setdefault(notice.text, notice)

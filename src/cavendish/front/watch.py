@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..engine.ports import Progress
+from ..engine.ports import Closing, Progress
 from ..model.attempt import Attempt
 from ..model.fault import Fault
 from ..model.result import Outcome, Picture, Slot
@@ -53,6 +53,10 @@ class Watch:
     def waiting(self, why: str, seconds: float) -> None:
         """Passed on."""
         self._tell(lambda: self._shown.waiting(why, seconds))
+
+    def key_lost(self, closing: Closing) -> None:
+        """Passed on."""
+        self._tell(lambda: self._shown.key_lost(closing))
 
     def _tell(self, tell: Callable[[], None]) -> None:
         if self.error is not None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from ..engine.ports import Closing
 from ..model import result as model
 from ..model.attempt import Attempt
 from ..model.fault import Fault, FaultKind
@@ -52,6 +53,9 @@ class Quiet:
 
     def waiting(self, why: str, seconds: float) -> None:
         """Not told."""
+
+    def key_lost(self, closing: Closing) -> None:
+        """Not told: the result has it."""
 
     def slot_ended(self, outcome: model.Outcome) -> None:
         """Told."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from ..catalog.cards import PriceCard
@@ -24,6 +25,7 @@ from .draw import Sketch, media_type_of
 from .faults import REFUSALS, Mishap, Wish
 from .menu import Entry
 from .profile import Counted, Quirks
+from .sheet import Flaw
 
 CHARS_PER_TOKEN = 4
 INPUT_IMAGE_TOKENS = 1120
@@ -267,6 +269,11 @@ def _url(job: Job, shelf: Shelf) -> _Shape:
     return (Text(f"Your picture: {shelf.url(job.sketch)}"),), 1
 
 
+def _flawed(job: Job, shelf: Shelf, flaw: Flaw) -> _Shape:
+    """A contact sheet that is not as it should be; any other picture is none the worse."""
+    return _plain(replace(job, sketch=replace(job.sketch, flaw=flaw)), shelf)
+
+
 _SHAPES: dict[Mishap, Callable[[Job, Shelf], _Shape]] = {
     Mishap.DRAFTS: _drafts,
     Mishap.THOUGHTS: _thought_parts,
@@ -275,6 +282,7 @@ _SHAPES: dict[Mishap, Callable[[Job, Shelf], _Shape]] = {
     Mishap.WRONG_TYPE: _wrong_type,
     Mishap.GIGANTIC: _gigantic,
     Mishap.URL: _url,
+    **{mishap: partial(_flawed, flaw=Flaw(mishap.value)) for mishap in Mishap if mishap.value in set(Flaw)},
 }
 
 _SPOKEN = frozenset({_drafts, _thought_parts, _big_signature})

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..dialects.gemini.batch import JobWish, write_result
+from ..dialects.gemini.uploads import moment
 from ..model.call import Done, Open
 from ..model.fault import Fault, FaultKind
 from ..model.job import Job, JobCounts, JobLine, JobResult, JobState
 from ..wire.message import JsonBody
 from ..wire.pour import pour
 from .faults import Line
-from .files import moment
 from .provider import SimProvider
 from .roundtrip import spelled
 from .shelves import MemoryShelf

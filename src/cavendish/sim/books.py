@@ -17,6 +17,8 @@ from ..model.usage import Usage
 MINUTE_S = 60.0
 RECENT = 24
 MINUTES_KEPT = 24 * 60
+BILLED_KEPT = 20_000
+"""Calls on the bill that can be looked at one by one; the sums go on."""
 
 
 def price(card: PriceCard | None, usage: Usage, grounding: Iterable[str] = (), *, piece: int | None = None) -> int:
@@ -57,7 +59,11 @@ def masked(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call as it was answered. ``at`` in monotonic seconds; ``outcome`` is ``ok`` or why there was no picture."""
+    """One call as it was answered. ``at`` in monotonic seconds; ``outcome`` is ``ok`` or why there was no picture.
+
+    ``id`` is what the caller is told that the call is named, empty for a line of a batch; ``wall`` is in seconds since
+    the epoch.
+    """
 
     number: int
     at: float
@@ -68,6 +74,9 @@ class Entry:
     outcome: str
     pictures: int
     billed_nusd: int
+    endpoint: str = ""
+    id: str = ""
+    wall: float = 0.0
 
 
 @dataclass(slots=True)
@@ -103,6 +112,7 @@ class Books:
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
         self.recent: deque[Entry] = deque(maxlen=RECENT)
+        self.billed: deque[Entry] = deque(maxlen=BILLED_KEPT)
         self.starts_by_minute: dict[int, int] = {}
         self.in_flight = 0
         self.max_in_flight = 0
@@ -111,6 +121,7 @@ class Books:
         """Begin anew; what is in flight stays so."""
         self.accounts.clear()
         self.recent.clear()
+        self.billed.clear()
         self.starts_by_minute.clear()
         self.max_in_flight = self.in_flight
 
@@ -126,6 +137,8 @@ class Books:
         """A call was answered."""
         self._account(entry.key).add(entry)
         self.recent.append(entry)
+        if entry.billed_nusd:
+            self.billed.append(entry)
 
     @contextmanager
     def in_work(self) -> Generator[None]:

@@ -5,37 +5,36 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from ..dialects.gemini.batch import JobWish, read_create, read_line, write_job, write_page
-from ..dialects.gemini.batch_files import (
-    UPLOAD_COMMAND,
-    UPLOAD_LENGTH,
-    UPLOAD_OFFSET,
-    UPLOAD_RECEIVED,
-    UPLOAD_STATUS,
-    UPLOAD_TYPE,
-    UPLOAD_URL,
-    write_file,
+from ..dialects.gemini.batch_files import write_file
+from ..dialects.gemini.uploads import (
+    no_file,
+    page_of,
+    read_step,
+    read_upload,
+    write_begun,
+    write_files,
+    write_received,
+    write_uploaded,
 )
 from ..model.fault import Fault, FaultKind
 from ..model.job import JobLine
 from ..wire.blobs import SpillError
 from ..wire.jsonl import LineReader
-from ..wire.message import WireResponse
-from ..wire.reading import integer, mapping, text
+from ..wire.message import Headers, WireResponse
 from ..wire.written import gathered
 from .batches import Batches, Work, results_name
 from .checks import check_key, invalid, no_model
-from .files import Files, Kept, Session, lines_of, no_file
+from .files import Files, Kept, Session, lines_of
 from .line import WRITE_BYTES
 from .provider import Planned, SimProvider
 from .roundtrip import Unseen
 from .shelves import MemoryShelf
 
-DEFAULT_PAGE: Final = 50
 _V = "v1|v1beta"
 _NAME = "[A-Za-z0-9_-]{1,80}"
 
@@ -173,34 +172,30 @@ class BulkSite:
     # --- files ------------------------------------------------------------------------------------------------------
 
     async def _start(self, request: web.Request, _match: re.Match[str]) -> web.StreamResponse:
-        body = mapping(await self._read_body(request) if request.can_read_body else None, "file")
-        length = integer({"size": request.headers.get(UPLOAD_LENGTH)}, "size") or integer(body, "sizeBytes") or 0
-        media_type = request.headers.get(UPLOAD_TYPE, "") or text(body, "mimeType")
-        identity = self.files.start(text(body, "displayName"), media_type, length, self._key_of(request))
-        if isinstance(identity, Fault):
-            return await self._host.refuse(request, identity)
+        body = await self._read_body(request) if request.can_read_body else None
+        wish = read_upload(body, headers_of(request))
+        if isinstance(wish, Fault):
+            return await self._host.refuse(request, wish)
+        identity = self.files.start(wish, self._key_of(request))
         self.files.base_url = str(request.url.origin())
-        url = f"{request.url.origin()}/upload/sessions/{identity}"
-        return web.Response(headers={UPLOAD_URL: url, UPLOAD_STATUS: "active"})
+        return _plain(write_begun(f"{request.url.origin()}/upload/sessions/{identity}"))
 
     async def _piece(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
         session = self.files.session(match["name"])
         if session is None:
             return await self._host.refuse(request, invalid("Simulated: there is no such upload."))
-        commands = {word.strip() for word in request.headers.get(UPLOAD_COMMAND, "").lower().split(",")}
-        if "upload" in commands and session.done is None:
-            offset = request.headers.get(UPLOAD_OFFSET, "")
-            if offset != str(session.received):
-                return await self._host.refuse(request, invalid(f"Simulated: offset {offset}, not {session.received}."))
+        step = read_step(headers_of(request))
+        if step.brings and session.done is None:
+            if step.offset != session.received:
+                message = f"Simulated: offset {step.offset}, not {session.received}."
+                return await self._host.refuse(request, invalid(message))
             if not await self._taken(request, session):
                 return _broken(request)
-        if "finalize" in commands and session.done is None:
+        if step.ends and session.done is None:
             self.files.finish(session, self._host.now()[1])
         if session.done is None:
-            return web.Response(headers={UPLOAD_STATUS: "active", UPLOAD_RECEIVED: str(session.received)})
-        answer = web.json_response({"file": write_file(session.done)})
-        answer.headers[UPLOAD_STATUS] = "final"
-        return answer
+            return _plain(write_received(session.received))
+        return _plain(write_uploaded(session.done))
 
     async def _taken(self, request: web.Request, session: Session) -> bool:
         """Take a piece; whether the line held."""
@@ -215,8 +210,7 @@ class BulkSite:
     async def _list_files(self, request: web.Request, _match: re.Match[str]) -> web.StreamResponse:
         files = self.files.all(self._key_of(request), self._host.now()[1])
         start, end, more = _page(request, len(files))
-        page: dict[str, Any] = {"files": [write_file(file) for file in files[start:end]]}
-        return await self._answer(request, {**page, "nextPageToken": more} if more else page)
+        return await self._answer(request, write_files(files[start:end], more))
 
     async def _file(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
         kept = self._kept(request, match)
@@ -255,17 +249,25 @@ class BulkSite:
         return await self._host.send(request, response, Planned(0, response, 0.0))
 
 
+def headers_of(request: web.Request) -> Headers:
+    """A request's headers as a dialect reads them."""
+    return Headers(tuple(request.headers.items()))
+
+
+def _plain(response: WireResponse) -> web.Response:
+    """An answer of an upload, whose headers matter."""
+    if response.body is None:
+        return web.Response(headers=dict(response.headers))
+    return web.json_response(response.body, headers=dict(response.headers))
+
+
 def _fault(value: object) -> Fault:
     assert isinstance(value, Fault)
     return value
 
 
 def _page(request: web.Request, count: int) -> tuple[int, int, str]:
-    """Where a page of a list begins and ends, and the token of the next."""
-    size = integer(request.query, "pageSize") or DEFAULT_PAGE
-    start = integer(request.query, "pageToken") or 0
-    end = start + max(1, size)
-    return start, end, str(end) if end < count else ""
+    return page_of(request.query.get("pageSize", ""), request.query.get("pageToken", ""), count)
 
 
 def _from(pieces: Iterator[bytes], start: int, most: int | None) -> Iterator[bytes]:

@@ -20,6 +20,8 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
+from .sheet import Flaw, SheetSketch, draw_sheet
+
 Pieces = tuple[bytes | memoryview, ...]
 Mode = Literal["full", "tiny"]
 
@@ -52,7 +54,8 @@ class Sketch:
 
     ``width`` and ``height`` in pixels. ``number`` tells pictures of one prompt apart. ``least_bytes`` pads the file
     with segments that decoders skip, up to a provider's real file size. ``mode`` ``"tiny"`` is a valid but blank PNG
-    of that size for about 500 bytes and a few microseconds.
+    of that size for about 500 bytes and a few microseconds. With a ``grid`` (rows, columns) it is a contact sheet,
+    whatever the mode, with this ``flaw``.
     """
 
     width: int
@@ -64,6 +67,8 @@ class Sketch:
     number: int = 0
     least_bytes: int = 0
     mode: Mode = "full"
+    grid: tuple[int, int] | None = None
+    flaw: Flaw = Flaw.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class Drawn:
 
 def draw(sketch: Sketch) -> Drawn:
     """The picture of a sketch. Media types other than JPEG are drawn as PNG."""
+    if sketch.grid is not None:
+        return Drawn((_sheet(sketch, *sketch.grid),), media_type_of(sketch))
     if sketch.mode == "tiny":
         return Drawn((*_tiny(sketch.width, sketch.height, _note(sketch)),), "image/png")
     if sketch.media_type == "image/jpeg":
@@ -94,7 +101,13 @@ def draw(sketch: Sketch) -> Drawn:
 
 def media_type_of(sketch: Sketch) -> str:
     """The type that ``draw`` will give it."""
-    return "image/jpeg" if sketch.media_type == "image/jpeg" and sketch.mode == "full" else "image/png"
+    real = sketch.mode == "full" or sketch.grid is not None
+    return "image/jpeg" if sketch.media_type == "image/jpeg" and real else "image/png"
+
+
+def _sheet(sketch: Sketch, rows: int, columns: int) -> bytes:
+    size, kind = (sketch.width, sketch.height), media_type_of(sketch)
+    return draw_sheet(SheetSketch(*size, rows, columns, sketch.seed, sketch.number, sketch.flaw, kind))
 
 
 def _note(sketch: Sketch) -> bytes:

@@ -57,6 +57,12 @@ class Mishap(StrEnum):
     BIG_SIGNATURE = "big_signature"
     URL = "url"
     SHORT = "short"
+    # A contact sheet that is none, or not whole; nothing to a picture that is to be no sheet.
+    NO_GRID = "no_grid"
+    UNEVEN_GRID = "uneven_grid"
+    MISSING_CELL = "missing_cell"
+    EMPTY_CELL = "empty_cell"
+    TWIN_CELLS = "twin_cells"
     # The line.
     REFUSED = "refused"
     DROPPED = "dropped"

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import itertools
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 from ..dialects.gemini.batch_files import FILE_LIFE_S
-from ..model.fault import Fault, FaultKind
+from ..dialects.gemini.uploads import UploadWish, moment, written_hash
 from ..model.job import StoredFile
 
 KEPT_TYPES: Final = frozenset({"application/jsonl", "jsonl", "application/json", "text/plain"})
 IN_MEMORY_BYTES: Final = 1 << 20
-MAX_FILE_BYTES: Final = 2 << 30
-LIST_PAGE: Final = 10
-
-
-def moment(at: float) -> str:
-    """A time as Google writes it."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
@@ -65,11 +56,9 @@ class Files:
         # The simulator may simply end, and what is open then should be closed all the same.
         weakref.finalize(self, _close, self._contents)
 
-    def start(self, name: str, media_type: str, size: int, key: str) -> str | Fault:
+    def start(self, wish: UploadWish, key: str) -> str:
         """Begin an upload; gives its session."""
-        if size > MAX_FILE_BYTES:
-            return Fault(FaultKind.INVALID_REQUEST, "Simulated: a file has at most 2 GB.", status=400)
-        session = Session(name, media_type or "application/octet-stream", size, key)
+        session = Session(wish.name, wish.media_type, wish.size, key)
         if session.media_type in KEPT_TYPES:
             session.content = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - kept with the file
             self._contents.append(session.content)
@@ -91,14 +80,13 @@ class Files:
     def finish(self, session: Session, wall: float) -> StoredFile:
         """All bytes are there: the file."""
         identity = f"files/sim{next(self._numbers)}"
-        digest = base64.b64encode(session.digest.hexdigest().encode()).decode()
         file = StoredFile(
             id=identity,
             uri=f"{self.base_url}/v1beta/{identity}",
             name=session.name,
             media_type=session.media_type,
             size=session.received,
-            sha256=digest,
+            sha256=written_hash(session.digest.hexdigest()),
             created=moment(wall),
             expires=moment(wall + FILE_LIFE_S),
         )
@@ -147,9 +135,3 @@ def lines_of(kept: Kept) -> Iterator[bytes]:
 def _close(contents: list[IO[bytes]]) -> None:
     for content in contents:
         content.close()
-
-
-def no_file(identity: str) -> Fault:
-    """What Google says of a file that is another's or no one's."""
-    message = f"You do not have permission to access the File {identity.removeprefix('files/')} or it may not exist."
-    return Fault(FaultKind.FORBIDDEN, message, reason="PERMISSION_DENIED", status=403)

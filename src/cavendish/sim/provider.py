@@ -10,11 +10,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ..catalog.cards import PriceCard
+from ..catalog.cards import Latency, PriceCard
 from ..model.call import Call, Cancel, Done, Fetch, Later, Open, Poll, Reply, Ticket
 from ..model.fault import Fault, FaultKind, Scope
 from ..model.money import NUSD_PER_USD, nusd
 from ..model.request import Image, ImageRequest
+from ..plan.sheet import grid_in
 from ..wire.message import Headers, WireResponse
 from . import answers, books
 from .bodies import BROKEN, OWN_ERRORS, never_fits
@@ -108,7 +109,7 @@ class SimProvider:
                 return self._ask(ticket, number, now, cancel=isinstance(call, Cancel))
             case Open():
                 planned = self._judge(call, key, now, wall, number, header)
-                self._enter(planned, call.request, key, now)
+                self._enter(planned, call.request, key, (now, wall))
                 return self._taken(planned, call.request, key, now) if self.jobs else planned
 
     def batched(self) -> SimProvider:
@@ -241,11 +242,7 @@ class SimProvider:
     def _latency(self, job: answers.Job) -> float:
         if job.wish.latency_s is not None:
             return job.wish.latency_s
-        usual = self.profile.latency_of(job.entry.size_word(job.request), job.entry.offer.latency)
-        card = job.entry.card
-        thinks_more = job.request.thinking not in {None, "minimal", card.default_thinking}
-        factor = self.profile.quirks.thinking_factor if thinks_more else 1.0
-        factor *= job.request.n if job.entry.offer.several == "serial" else 1
+        usual, factor = time_to_draw(self.profile, job.entry, job.request)
         return job.dice.lognormal(usual.p50_s, usual.p90_s) * factor
 
     def _wish(self, prompt: str, key: str, header: str) -> Wish:
@@ -268,6 +265,7 @@ class SimProvider:
         seed = wish.seed if wish.seed is not None else request.seed
         repeats = seed is not None and self.profile.quirks.same_seed_same_picture
         word = entry.size_word(request)
+        grid = grid_in(request.prompt)
         width, height = entry.pixels(request)
         sketch = Sketch(
             width=width,
@@ -279,6 +277,7 @@ class SimProvider:
             number=0 if repeats else number,
             least_bytes=wish.least_bytes or self.profile.quirks.picture_bytes.get(word, 0),
             mode=self._mode,
+            grid=(grid.rows, grid.columns) if grid else None,
         )
         return answers.Job(
             number,
@@ -365,7 +364,8 @@ class SimProvider:
     def _quick_s(self) -> float:
         return QUICK_S * self.profile.time_scale
 
-    def _enter(self, planned: Planned, request: ImageRequest, key: str, now: float) -> None:
+    def _enter(self, planned: Planned, request: ImageRequest, key: str, moment: tuple[float, float]) -> None:
+        now, wall = moment
         self.books.enter(
             books.Entry(
                 number=planned.number,
@@ -377,8 +377,24 @@ class SimProvider:
                 outcome=planned.outcome,
                 pictures=_delivered(planned.reply),
                 billed_nusd=planned.billed_nusd,
+                endpoint=self.profile.endpoint,
+                id="" if self.profile.mode == BATCH_MODE else call_name(self.profile.endpoint, planned.number),
+                wall=wall,
             )
         )
+
+
+def call_name(endpoint: str, number: int) -> str:
+    """What a call is named in the header of its answer, and on the bill."""
+    return f"{endpoint}-{number}"
+
+
+def time_to_draw(profile: Profile, entry: Entry, request: ImageRequest) -> tuple[Latency, float]:
+    """How long a call usually takes, and how many times that for what it asks more."""
+    usual = profile.latency_of(entry.size_word(request), entry.offer.latency)
+    thinks_more = request.thinking not in {None, "minimal", entry.card.default_thinking}
+    factor = profile.quirks.thinking_factor if thinks_more else 1.0
+    return usual, factor * (request.n if entry.offer.several == "serial" else 1)
 
 
 _REFUSED_PICTURES = frozenset({FaultKind.IMAGE_SAFETY, FaultKind.PROHIBITED})

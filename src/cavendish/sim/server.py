@@ -19,6 +19,7 @@ from ..catalog.load import load
 from ..catalog.resolve import Catalog
 from ..dialects.gemini import GeminiDialect
 from ..wire.dialect import Dialect
+from .bill_pages import page_at
 from .books import Books
 from .draw import Mode
 from .google_site import GoogleSite
@@ -26,7 +27,7 @@ from .menu import menu_of
 from .profile import Profile, load_profile, names
 from .provider import SimProvider
 from .shelves import MemoryShelf
-from .site import Site, json_response
+from .site import Site, json_response, key_of
 from .systems import SYSTEMS, System, speaks
 
 __all__ = ["SimServer", "Times", "serve", "start_server"]
@@ -112,6 +113,10 @@ class SimServer:
         return await site.picture(request, request.match_info["name"])
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            page = page_at(self.sim.books, request.path, request.query, key_of(request))
+            if page is not None:
+                return json_response(page)
         for site in self._sites:
             if (rest := site.rest_of(request.path)) is not None:
                 return await site.serve(request, rest)

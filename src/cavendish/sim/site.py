@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -21,7 +22,7 @@ from ..wire.sse import END_OF_STREAM
 from .checks import invalid
 from .faults import WISH_HEADER
 from .line import Style, send, waited
-from .provider import Planned, SimProvider
+from .provider import Planned, SimProvider, call_name
 from .roundtrip import Unseen
 from .shelves import MemoryShelf
 from .systems import System
@@ -29,6 +30,7 @@ from .systems import System
 Moment = Callable[[], tuple[float, float]]
 """The time: monotonic seconds, and seconds since the epoch."""
 
+REQUEST_ID = "x-request-id"
 _SECRET = frozenset({"authorization", "x-goog-api-key", "x-key", "cookie"})
 
 
@@ -100,7 +102,15 @@ class Site:
 
     async def send(self, request: web.Request, response: WireResponse, planned: Planned) -> web.StreamResponse:
         """Send an answer in this system's style."""
-        return await send(request, response, planned, self._shelf.read, self.style(request, response))
+        named = self._named(response, planned.number)
+        return await send(request, named, planned, self._shelf.read, self.style(request, response))
+
+    def _named(self, response: WireResponse, number: int) -> WireResponse:
+        """The answer with its call's name in a header, by which the bill speaks of it."""
+        if not number or response.headers.get(REQUEST_ID):
+            return response
+        named = Headers((*response.headers.items, (REQUEST_ID, call_name(self.system.endpoint, number))))
+        return replace(response, headers=named)
 
     def style(self, request: web.Request, response: WireResponse) -> Style:
         """How an answer's body goes out."""

@@ -257,6 +257,7 @@ PLAIN = {"model": "m", "prompt": "x"}
 REFUSED = [
     ({"prompt": ""}, "missing_required_parameter", "'prompt'"),
     ({"model": None}, "missing_required_parameter", "'model'"),
+    ({"mask": {"file_id": "file-m"}}, "missing_required_parameter", "'image'"),
     ({"n": 0}, "integer_below_min_value", ">= 1"),
     ({"n": 11}, "integer_above_max_value", "<= 10"),
     ({"n": "many"}, "invalid_type", "'n'"),

@@ -103,8 +103,8 @@ def test_a_batch_compares_models_too(sim, cavendish):
     assert [line["key"] for line in lines] == ["kite-nano-banana-2.1", "kite-nano-banana-pro"]
     both = cavendish("batch", "rows.csv", "-m", "nano-banana-2.1,nb-pro", "--grid", "model=nb2.1", "-o", "both")
     assert (both.code, "the grid names models too" in both.err) == (2, True)
-    planned = cavendish("plan", "rows.csv", "-m", "nano-banana-2.1,nano-banana-pro", "-n", 3, "--json")
-    assert planned.json["pictures"] == 12
+    dry = cavendish("batch", "rows.csv", "-m", "nano-banana-2.1,nano-banana-pro", "-n", 3, "--dry-run", "--json")
+    assert dry.json["pictures"] == 12
 
 
 @pytest.mark.parametrize("said, queries", [("web", (1, 0)), ("image", (0, 1)), ("both", (1, 1)), ("web,image", (1, 1))])

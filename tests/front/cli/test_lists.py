@@ -82,11 +82,12 @@ def test_a_price_in_no_such_quality_or_mode(sim, cavendish):
 
 
 def test_plan_is_the_arithmetic_of_the_quota(sim, cavendish):
-    plan = cavendish("plan", "a kite", "-n", 100, "-m", "nano-banana-2", "--rpm", 10, "--json").json
+    asked = ("a kite", "-n", 100, "-m", "nano-banana-2", "--via", "google", "--mode", "standard")
+    plan = cavendish("plan", *asked, "--rpm", 10, "--json").json
     # Ten at once, ten more each minute: the last leaves after nine minutes, and takes 12.5 s.
     assert plan["seconds"] == 9 * 60 + 12.5
     assert plan["cost"] == pytest.approx(100 * 0.0672, rel=0.1)
-    text = cavendish("plan", "a kite", "-n", 100, "-m", "nano-banana-2", "--tier", "tier1").out
+    text = cavendish("plan", *asked, "--tier", "tier1").out
     assert "9 min 12 s" in text
     assert sim.calls == 0
 
@@ -185,3 +186,30 @@ def test_version_and_help(cavendish):
     assert cavendish("--version").out.startswith("cavendish ")
     assert "generate" in cavendish("--help").out
     assert cavendish().code == 2
+
+
+def test_so_many_pictures_have_an_expected_price_and_a_time(sim, cavendish):
+    rows = cavendish("price", "nano-banana-2", "-n", 100, "--size", "1K", "--json").json
+    found = {(row["endpoint"], row["mode"]): row for row in rows}
+    google = found["google", "standard"]
+    # 23 tokens of prompt, 1,120 of the picture, 400 of words; ten a minute, and 12.5 s for the last.
+    assert (google["expected_nusd"], google["seconds"]) == (6_841_150_000, 552.5)
+    assert google["bound_by"] in {"requests_per_minute", "images_per_minute"}
+    relay = found["apiyi", "per_request"]
+    assert (relay["expected_nusd"], relay["seconds"], relay["limits_assumed"]) == (5_500_000_000, 125.0, True)
+    nowhere = found["openrouter", "standard"]
+    assert (nowhere["expected_nusd"], nowhere["seconds"]) == (None, None)
+
+
+def test_a_tier_that_is_set_is_reckoned_with(sim, cavendish, monkeypatch):
+    monkeypatch.setenv("CAVENDISH_GOOGLE_TIER", "tier3")
+    rows = cavendish("price", "nano-banana-2", "--via", "google", "-n", 100, "--size", "1K", "--json").json
+    assert rows[0]["seconds"] == 72.5
+
+
+def test_the_time_is_told_with_what_it_rests_on(sim, cavendish):
+    text = cavendish("price", "nano-banana-2", "-n", 100, "--size", "1K").out
+    assert "9 min 12 s" in text
+    assert "2 min 5 s, 10 at once" in text
+    assert "within a day" in text
+    assert "and the last call" in cavendish("price", "gpt-image-2", "-n", 100, "--via", "openai").out

@@ -44,6 +44,9 @@ def read_body(body: Any, max_n: int) -> Open:
     for name in ("model", "prompt"):
         if not text(said, name):
             raise Unreadable(f"Missing required parameter: '{name}'.", "missing_required_parameter")
+    if pictures and all(picture.use is Use.MASK for picture in pictures):
+        # A mask needs a picture to be laid over.
+        raise Unreadable("Missing required parameter: 'image'.", "missing_required_parameter")
     request = ImageRequest(
         turns=one_turn(text(said, "prompt"), pictures),
         model=text(said, "model"),

@@ -18,9 +18,12 @@ from .edit import edit
 from .generate import generate
 from .lists import models, price
 from .plan import plan
+from .quota import quota
+from .reconcile import reconcile
 from .session import session
 from .settings import config
 from .sim import sim
+from .spend import spend
 from .status import status
 
 SOME_HELP = "Ask for N images, get N images."
@@ -52,7 +55,7 @@ def _root(
     """Ask for N images, get N images."""
 
 
-for command in (generate, edit, batch, resume, status, plan, models, price, doctor):
+for command in (generate, edit, batch, resume, status, plan, models, price, reconcile, doctor, spend, quota):
     app.command()(command)
 app.add_typer(config)
 app.add_typer(session)

@@ -52,9 +52,14 @@ def batch(
     mode: o.Mode = None,
     batch_deadline: o.BatchDeadline = None,
     batch_only: o.BatchOnly = False,
+    sheet: o.Sheet = None,
     max_cost: o.MaxCost = None,
     max_wait: o.MaxWait = None,
+    hedge: o.Hedge = None,
+    deadline: o.Deadline = None,
+    plan: o.PlanFile = None,
     dry_run: o.DryRun = False,
+    rehearse: o.Rehearse = False,
     strict: o.Strict = False,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
@@ -67,21 +72,22 @@ def batch(
     metadata. The same command again completes what is missing and buys nothing twice.
     """
     from ..asking import asked, each_with, models_named
-    from ..orders import order_batch
+    from ..orders import model_before, order_batch
     from ..recipes import BatchWish
     from ..references import read_references
     from ..rows.options import RowDefaults, RowOptions
     from ..rows.template import parse_grid
+    from .by_plan import Deadline, free_routes, within, work_by
     from .setting import RunFlags, keep_at, setup_for
     from .work import Manner, work
 
     jobs = batch_deadline, batch_only
-    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict, *jobs)
+    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict, *jobs, sheet, hedge)
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
     models = models_named(model)
+    first = next(iter(models), None)
     fields: dict[str, Any] = {
         "n": n,
-        "model": next(iter(models), None),
         "thinking": thinking,
         "include_thoughts": include_thoughts,
         "modalities": o.upper_words(modalities) or None,
@@ -93,10 +99,19 @@ def batch(
     rows = RowOptions(format_word, prompt, each_with(models, parse_grid(grid or ())), skip_bad, key, encoding)
     run = flags.run(setup, output or (setup.settings.output.value or RUNS) / _name_of(file), title=file)
     _must_have_jobs(flags, run.folder)
-    routes = setup.routes(flags.routes(keyless=dry_run))
-    defaults = asked(routes, "", fields, read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run)))
-    order = order_batch(setup, routes, BatchWish(file, RowDefaults(defaults), rows), run)
-    return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
+    manner = Manner(quiet, as_json, open_sheet, yes, dry_run, rehearse=rehearse)
+    if plan is not None:
+        said = {**fields, "n": n if n > 1 else None, "size": size, "aspect_ratio": aspect_ratio, "image": image}
+        read = {"model": model, "prompt": prompt, "grid": grid, "skip_bad": skip_bad, "key": key, "encoding": encoding}
+        return work_by(setup, plan, run, manner, said={**said, **read, **flags.by_route}, file=file)
+    wish = flags.routes(keyless=dry_run or rehearse)
+    routes = setup.routes(wish) if deadline is None else free_routes(setup, wish)
+    references = read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run or rehearse))
+    defaults = RowDefaults(asked(routes, "", {**fields, "model": first or model_before(run.folder)}, references))
+    order = order_batch(setup, routes, BatchWish(file, defaults, rows), run)
+    if deadline is not None:
+        return within(setup, routes, order, Deadline(deadline, wish), manner)
+    return work(setup, routes, order, manner)
 
 
 def _must_have_jobs(flags: RunFlags, folder: Path) -> None:
@@ -128,6 +143,7 @@ def resume(
     batch_only: o.BatchOnly = False,
     max_cost: o.MaxCost = None,
     max_wait: o.MaxWait = None,
+    hedge: o.Hedge = None,
     dry_run: o.DryRun = False,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
@@ -145,7 +161,7 @@ def resume(
     if not folder.is_dir():
         raise FolderError(f"there is no folder {folder}")
     jobs = batch_deadline, batch_only
-    flags = RunFlags(via, tier, rpm, None, concurrency, max_cost, timeout, max_wait, False, *jobs)
+    flags = RunFlags(via, tier, rpm, None, concurrency, max_cost, timeout, max_wait, False, *jobs, hedge=hedge)
     setup = setup_for(flags)
     routes, order = order_again(setup, folder, lambda recipe: _changed(recipe, flags, setup))
     return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run))
@@ -161,6 +177,7 @@ def _changed(recipe: Recipe, flags: RunFlags, setup: Any) -> Recipe:
         max_cost_nusd=recipe.run.max_cost_nusd if flags.max_cost is None else said.max_cost_nusd,
         timeout_s=said.timeout_s or recipe.run.timeout_s,
         max_wait_s=recipe.run.max_wait_s if said.max_wait_s is None else said.max_wait_s,
+        hedge=said.hedge or recipe.run.hedge,
         batch_deadline_s=recipe.run.batch_deadline_s if said.batch_deadline_s is None else said.batch_deadline_s,
         batch_only=recipe.run.batch_only or said.batch_only,
     )

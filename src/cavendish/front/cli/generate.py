@@ -43,9 +43,14 @@ def generate(
     rpm: o.Rpm = None,
     tier: o.Tier = None,
     mode: o.Mode = None,
+    sheet: o.Sheet = None,
     max_cost: o.MaxCost = None,
     max_wait: o.MaxWait = None,
+    hedge: o.Hedge = None,
+    deadline: o.Deadline = None,
+    plan: o.PlanFile = None,
     dry_run: o.DryRun = False,
+    rehearse: o.Rehearse = False,
     strict: o.Strict = False,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
@@ -59,22 +64,30 @@ def generate(
     from ..asking import asked, models_named
     from ..orders import order_prompts
     from ..references import read_references
+    from .by_plan import Deadline, free_routes, within, work_by
     from .setting import RunFlags, keep_at, setup_for
     from .work import Manner, work
 
     words = read_prompt(prompt, image or [])
-    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict)
+    flags = RunFlags(via, tier, rpm, mode, concurrency, max_cost, timeout, max_wait, strict, sheet=sheet, hedge=hedge)
     setup = setup_for(flags, size=size, aspect_ratio=aspect_ratio)
     fields: dict[str, Any] = {"n": n, "seed": seed, "temperature": temperature, "system": system}
     fields |= {"thinking": thinking, "include_thoughts": include_thoughts}
     fields |= {"quality": quality, "output_format": output_format}
     fields |= {"modalities": o.upper_words(modalities) or None, "grounding": o.searches(grounding) or None}
     run = flags.run(setup, output or _new_folder(setup, words), title=words)
-    routes = setup.routes(flags.routes(keyless=dry_run))
-    references = read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run))
+    manner = Manner(quiet, as_json, open_sheet, yes, dry_run, listing=True, rehearse=rehearse)
+    if plan is not None:
+        said = {**fields, "n": n if n > 1 else None, "model": model, "size": size, "aspect_ratio": aspect_ratio}
+        return work_by(setup, plan, run, manner, said={**said, "image": image, **flags.by_route}, prompt=words)
+    wish = flags.routes(keyless=dry_run or rehearse)
+    routes = setup.routes(wish) if deadline is None else free_routes(setup, wish)
+    references = read_references(tuple(image or ()), keep_at(run.folder, dry=dry_run or rehearse))
     requests = [asked(routes, words, {**fields, "model": name}, references) for name in models_named(model) or (None,)]
     order = order_prompts(setup, routes, requests, run)
-    return work(setup, routes, order, Manner(quiet, as_json, open_sheet, yes, dry_run, listing=True))
+    if deadline is not None:
+        return within(setup, routes, order, Deadline(deadline, wish), manner)
+    return work(setup, routes, order, manner)
 
 
 def read_prompt(prompt: str, images: list[str]) -> str:

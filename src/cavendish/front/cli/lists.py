@@ -17,6 +17,8 @@ from .voice import Exit
 if TYPE_CHECKING:
     from ...catalog.resolve import Catalog
     from ...catalog.tables import ModelRow, PriceRow
+    from ..build import Setup
+    from ..comparison import SoMany
 
 SIMULATOR = "sim"
 TOKENS = {"input": "PROMPT", "input_image": "REFERENCE", "output_image": "PICTURE", "output_text": "WORDS"}
@@ -73,24 +75,26 @@ def price(
 ) -> int:
     """Prices of a picture by endpoint, mode, size and quality: list prices, each with its source and date.
 
-    What a call costs besides (prompt, references, thoughts, searches) is in `cavendish plan`, and on the bill
-    afterwards.
+    With -n: what so many come to with a prompt of usual length, words and thoughts, and how long that takes within the
+    limits of a key. Your own prompts, references and searches are in `cavendish plan`, and on the bill afterwards.
     """
     from ...catalog.tables import price_rows
     from ..build import Setup
 
     if n < 1:
         raise RequestError(f"-n must be at least 1, got {n}", field="n")
-    catalog = Setup().catalog
+    setup = Setup()
+    catalog = setup.catalog
     _check_endpoint(catalog, via)
     rows = [row for row in price_rows(catalog, _model_id(catalog, model), via) if via or row.endpoint != SIMULATOR]
     rows = _in_size(catalog, rows, size)
     rows = _having(_having(rows, "quality", quality), "mode", mode)
     if as_json:
-        voice.data([{**asdict(row), "n": n} for row in rows])
+        voice.data([{**asdict(row), "n": n, **_so_many(setup, row, n).to_json()} for row in rows])
         return Exit.ALL
-    head = ("MODEL", "AT", "MODE", "SIZE", "QUALITY", "LIST PRICE", *(("TOTAL",) if n > 1 else ()), "AS OF", "SOURCE")
-    voice.table(head, [tuple(_price_line(row, n)) for row in rows])
+    many = ("TOTAL", "EXPECTED", "TIME") if n > 1 else ()
+    head = ("MODEL", "AT", "MODE", "SIZE", "QUALITY", "LIST PRICE", *many, "AS OF", "SOURCE")
+    voice.table(head, [tuple(_price_line(row, n, _so_many(setup, row, n) if many else None)) for row in rows])
     if model and (tokens := dict.fromkeys(_token_line(row) for row in rows if row.per_million)):
         print()
         voice.table(("A MILLION TOKENS OF", "AT", "MODE", *TOKENS.values()), tokens)
@@ -127,16 +131,38 @@ def _having(rows: list[PriceRow], name: str, value: str | None) -> list[PriceRow
     return found
 
 
-def _price_line(row: PriceRow, n: int) -> Iterator[str]:
+def _so_many(setup: Setup, row: PriceRow, n: int) -> SoMany:
+    """What so many pictures of a row come to, with a key of the tier that is set, or else the endpoint's usual one."""
+    from ..comparison import so_many
+
+    return so_many(setup.catalog, row, n, setup.settings.endpoints[row.endpoint].tier.value)
+
+
+def _price_line(row: PriceRow, n: int, many: SoMany | None) -> Iterator[str]:
     from ...model.money import dollars
 
     yield from (row.name, row.endpoint, row.mode, row.size, row.quality)
     unknown = row.list_nusd is None
     yield "unknown" if row.list_nusd is None else dollars(row.list_nusd)
-    if n > 1:
+    if many is not None:
         yield "unknown" if unknown else dollars(n * (row.list_nusd or 0), 2)
+        yield "unknown" if many.cost_nusd is None else dollars(many.cost_nusd, 2)
+        yield _how_long(many)
     yield str(row.as_of or "")
     yield row.source + ("" if row.verified or not row.source else " (unverified)")
+
+
+def _how_long(many: SoMany) -> str:
+    from ..comparison import AT_ONCE
+    from ..folder.summary import duration
+
+    time = many.time
+    if time.bound_by == "batch":
+        return "within a day"
+    if time.seconds is None:
+        return "unknown"
+    said = duration(time.seconds) if time.seconds else "0 s"
+    return f"{said}, and the last call" if time.at_least else f"{said}, {AT_ONCE} at once" if time.assumed else said
 
 
 def _model_id(catalog: Catalog, name: str | None) -> str | None:

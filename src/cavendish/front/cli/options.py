@@ -60,6 +60,13 @@ BatchDeadline = Annotated[
 BatchOnly = Annotated[
     bool, typer.Option("--batch-only", help="With --batch-deadline: leave the rest open instead, to be resumed.")
 ]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROWSxCOLUMNS",
+        help="Draw up to so many pictures of a prompt as one and cut it, such as 4x4: much cheaper, smaller, riskier.",
+    ),
+]
 MaxCost = Annotated[
     str | None,
     typer.Option(help="Dollars this run folder may cost in all; calls in flight may pass it a little."),
@@ -67,8 +74,23 @@ MaxCost = Annotated[
 MaxWait = Annotated[
     float | None, typer.Option(help="Seconds that all may wait for a quota (3600); beyond that, stop to be resumed.")
 ]
+Hedge = Annotated[
+    str | None,
+    typer.Option(help="A second call for a picture that takes longer than 45s, or p95: than 95 of 100 did. Paid too."),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="What would be a notice is an error.")]
 
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Do as this plan has it, which cavendish plan --save wrote."),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(help="Plan for this time, such as 3h, at the least cost, and do so; may go by several routes."),
+]
+Rehearse = Annotated[
+    bool, typer.Option("--rehearse", help="Play it against simulated providers, say how it went, and stop.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and take, and stop.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no summary; only what is wrong.")]

@@ -180,7 +180,7 @@ def _tell(turn: SessionTurn, *, as_json: bool) -> None:
         tell("hint: say the same again to go on with it; nothing is bought twice")
 
 
-say.__signature__ = borrowing(say, generate, without={"prompt", "n", "output", "open_sheet"})
+say.__signature__ = borrowing(say, generate, without={"prompt", "n", "output", "open_sheet", "sheet"})
 
 
 # --- looking at sessions ---------------------------------------------------------------------------------------------

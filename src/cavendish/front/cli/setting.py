@@ -32,6 +32,13 @@ class RunFlags:
     strict: bool = False
     batch_deadline: str | None = None
     batch_only: bool = False
+    sheet: str | None = None
+    hedge: str | None = None
+
+    @property
+    def by_route(self) -> dict[str, Any]:
+        """What was said about routes, by the names of the flags."""
+        return {"via": self.via, "tier": self.tier, "rpm": self.rpm, "mode": self.mode, "sheet": self.sheet}
 
     def routes(self, *, keyless: bool = False) -> RouteWish:
         """What was said about routes. ``keyless``: nothing will be called."""
@@ -49,6 +56,8 @@ class RunFlags:
             title,
             seconds_of(self.batch_deadline),
             self.batch_only,
+            self.sheet,
+            self.hedge,
         )
 
 

@@ -7,10 +7,12 @@ import time
 from types import TracebackType
 from typing import Protocol, Self
 
+from ...engine.ports import Closing
 from ...model.attempt import Attempt
 from ...model.fault import Fault
 from ...model.money import dollars
 from ...model.result import Outcome, Picture, Slot
+from ..advice import lost
 from .voice import say
 
 LINE_EVERY_S = 5.0
@@ -58,6 +60,10 @@ class Counts:
         """Nothing can start for a while."""
         if seconds >= SHORT_WAIT_S:
             self.wait, self.wait_until = why, time.monotonic() + seconds
+
+    def key_lost(self, closing: Closing) -> None:
+        """A line of its own: nobody should have to look for it."""
+        say(f"warning: {lost(closing)}")
 
     @property
     def done(self) -> int:

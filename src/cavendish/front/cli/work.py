@@ -14,17 +14,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ...errors import RequestError
 from ...io.ledger.reader import LedgerReader
 from ...model.fault import FaultKind
 from ...model.money import NUSD_PER_USD
 from ...model.result import Picture
-from ..advice import ADVICE
+from ..advice import advice_on
 from ..build import Setup, Workshop
+from ..by_plan import lines_of
 from ..folder.entries import failure_entry, metadata_entry
 from ..folder.summary import Summary, duration, money, plural
-from ..forecast import Forecast, forecast
+from ..forecast import Forecast, forecast, forecast_and_ways
 from ..job import Job
-from ..order import LEDGER, Order
+from ..order import BATCH, LEDGER, Order
 from ..routes import Routes
 from . import voice
 from .show import Counts, display
@@ -37,7 +39,10 @@ REFRESH_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a run is to be talked about. ``listing`` prints each picture on stdout."""
+    """How a run is to be talked about. ``listing`` prints each picture on stdout.
+
+    ``dry_run`` and ``rehearse`` buy nothing: the one reckons, the other plays.
+    """
 
     quiet: bool = False
     json: bool = False
@@ -45,6 +50,7 @@ class Manner:
     yes: bool = False
     dry_run: bool = False
     listing: bool = False
+    rehearse: bool = False
 
 
 def work(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Exit:
@@ -52,13 +58,15 @@ def work(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Exit:
     voice.notices((*setup.settings.notices, *routes.notices.values()))
     if routes.simulated:
         say(_simulated(routes))
-    if manner.dry_run:
-        tell_forecast(forecast(routes, order), as_json=manner.json)
+    if manner.rehearse or manner.dry_run:
+        _tell(routes, order, manner)
         return Exit.ALL
     if not _agreed(routes, order, manner):
         say("nothing was done")
         return Exit.NOTHING
+    told = tuple(routes.notices)
     summary = asyncio.run(_run(setup, routes, order, manner))
+    voice.notices(notice for text, notice in routes.notices.items() if text not in told)
     _report(summary, order, routes, manner)
     return _exit_of(summary)
 
@@ -76,39 +84,84 @@ def _simulated(routes: Routes) -> str:
 def _agreed(routes: Routes, order: Order, manner: Manner) -> bool:
     """Whether to go on. Only asks people, and only about real money."""
     person = sys.stdin.isatty() and sys.stderr.isatty()
-    if manner.yes or routes.simulated or order.max_cost_nusd is not None or not person or order.total is None:
+    if manner.yes or routes.simulated or not person:
         return True
-    expected = forecast(routes, order)
-    if expected.cost_nusd is not None and expected.cost_nusd <= ASK_ABOVE_NUSD:
+    if order.plan is not None:
+        cost_nusd, lines = order.plan.cost_nusd, lines_of(order.plan)
+    elif order.max_cost_nusd is not None or order.total is None:
         return True
-    for line in _forecast_lines(expected):
+    else:
+        expected = forecast(routes, order)
+        cost_nusd, lines = expected.cost_nusd, _forecast_lines(expected)
+    if cost_nusd is not None and cost_nusd <= ASK_ABOVE_NUSD:
+        return True
+    for line in lines:
         say(line)
     say("go on? [y/N] ")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def tell_forecast(expected: Forecast, *, as_json: bool) -> None:
-    """What it will cost and take, on stdout."""
-    if as_json:
-        voice.data(expected.to_json())
+def _tell(routes: Routes, order: Order, manner: Manner) -> None:
+    """What a run would come to, on stdout: played, by its plan, or reckoned."""
+    if manner.rehearse:
+        _rehearse(routes, order, manner)
+    elif order.plan is None:
+        _tell_forecast(routes, order, as_json=manner.json)
+    elif manner.json:
+        voice.data(order.plan.to_json())
     else:
-        print("\n".join(_forecast_lines(expected)))
+        print("\n".join(lines_of(order.plan)))
+
+
+def _rehearse(routes: Routes, order: Order, manner: Manner) -> None:
+    from ..rehearse.rehearse import rehearse
+
+    if order.sheet is not None:
+        hints = ("leave --sheet out to have its pictures played one by one, or ask --dry-run",)
+        raise RequestError("a rehearsal plays no sheets", field="sheet", hints=hints)
+    outlook = rehearse(routes, order)
+    if manner.json:
+        voice.data(outlook.to_json())
+    else:
+        print("\n".join(outlook.lines()))
+
+
+def _tell_forecast(routes: Routes, order: Order, *, as_json: bool) -> None:
+    """What it will cost and take, and what other ways there are, on stdout."""
+    from ..planning import show
+
+    expected, ways = forecast_and_ways(routes, order)
+    if as_json:
+        voice.data({**expected.to_json(), "plan": show.to_json(ways)})
+        return
+    print("\n".join(_forecast_lines(expected)))
+    show.tell_ways(ways)
 
 
 def _forecast_lines(expected: Forecast) -> Iterator[str]:
     kept = f" ({expected.kept:,} more are there already)" if expected.kept else ""
     yield f"{plural(expected.pictures, 'picture')} to make{kept}"
     for share in expected.shares:
-        route, limits = share.resolved.route, share.limits
+        option, limits = share.option, share.option.limits
         cost = "unknown" if share.cost_nusd is None else f"about {money(share.cost_nusd)}"
-        rate = f", {limits.requests_per_minute} requests a minute" if limits.requests_per_minute else ""
-        keys = f", {share.keys} keys" if share.keys > 1 else ""
-        yield f"  {route}: {share.pictures:,}, cost {cost}{rate}{keys}"
+        online = limits.requests_per_minute and not option.is_batch
+        rate = f", {limits.requests_per_minute} requests a minute" if online else ""
+        mode = ", by batch" if option.is_batch else f", in sheets of {option.sheet}" if option.sheet else ""
+        keys = f", {option.keys} keys" if option.keys > 1 else ""
+        yield f"  {option.resolved.route}: {share.pictures:,}{mode}, cost {cost}{rate}{keys}"
     yield f"cost: {'unknown' if expected.cost_nusd is None else f'about {money(expected.cost_nusd)}'}"
-    end = expected.finish
-    bound = f", bound by {end.bound_by.replace('_', ' ')}" if end.bound_by else ""
-    when = "never: a limit allows no picture" if end.seconds == inf else f"about {duration(end.seconds)}"
-    yield f"time: {when}{bound}"
+    yield f"time: {_when(expected)}"
+
+
+def _when(expected: Forecast) -> str:
+    if expected.least_s == inf:
+        return f"never: a limit allows no picture ({expected.bound_by.replace('_', ' ')})"
+    if expected.seconds == inf:
+        return f"at least {duration(expected.least_s)}: not all limits of the key are known (say --rpm)"
+    if expected.bound_by == BATCH:
+        return f"within {duration(expected.seconds)}, mostly much sooner"
+    bound = f", bound by {expected.bound_by.replace('_', ' ')}" if expected.bound_by else ""
+    return f"about {duration(expected.seconds)}{bound}"
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -179,7 +232,7 @@ def _report(summary: Summary, order: Order, routes: Routes, manner: Manner) -> N
         say(summary.text(paths=False))
     elif stopped is not None:
         say(f"error: stopped: {stopped.message or stopped.kind.value}")
-    if stopped is not None and (advice := ADVICE.get(stopped.kind)):
+    if stopped is not None and (advice := advice_on(stopped)):
         say(f"hint: {advice}")
     sheet = order.folder / "index.html"
     if manner.open and sheet.is_file():

@@ -18,7 +18,8 @@ def metadata_entry(picture: Picture, *, simulated: bool = False) -> dict[str, An
     """A delivered picture. Every line has the same members, so that tables can be made of them.
 
     ``cost`` in dollars, all attempts of the slot together; a lower bound where ``cost_known`` is false. ``seed`` is the
-    one that was sent for this very picture.
+    one that was sent for this very picture. ``sheet`` and ``cell`` (from 1, row by row) of one that was cut from a
+    contact sheet.
     """
     slot, blob = picture.slot, picture.blob
     return {
@@ -42,6 +43,8 @@ def metadata_entry(picture: Picture, *, simulated: bool = False) -> dict[str, An
         "notices": [{"code": notice.code, "text": notice.text} for notice in picture.notices],
         "answered_by": picture.answered_by,
         "response_id": picture.response_id,
+        "sheet": picture.sheet.ref if picture.sheet else None,
+        "cell": picture.cell or None,
         "simulated": simulated,
         "columns": dict(slot.columns),
     }
@@ -64,6 +67,7 @@ def failure_entry(failure: Failure) -> dict[str, Any]:
         "message": fault.message,
         "charged": fault.charged.value,
         "status": fault.status,
+        "request_id": failure.request_id,
         "text": fault.text,
         "attempts": failure.attempts,
         "cost": as_float(failure.cost_nusd),

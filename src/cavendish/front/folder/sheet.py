@@ -115,6 +115,9 @@ def _details(picture: Picture) -> Iterator[Html]:
     if picture.grounding:
         yield from _sources(picture.grounding)
     yield element("p", element("a", "Open the file", href=quote(picture.blob.ref)))
+    if picture.sheet is not None:
+        link = element("a", "the sheet as it came", href=quote(picture.sheet.ref))
+        yield element("p", joined((f"Cell {picture.cell} of ", link)))
 
 
 # --- what was searched for: who shows a grounded picture is obliged to show this with it ---

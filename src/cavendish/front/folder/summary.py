@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...engine.ports import Tally
+from ...engine.budget import MAX_COST
+from ...engine.ports import Closing, Detour, Tally
 from ...model.fault import Charged, Fault
 from ...model.money import NUSD_PER_USD, as_float, dollars
 from ...model.result import Failure, Outcome, Picture
+from ..advice import who
 
 FEW = 8
 """Pictures whose files are named one by one; of more, the folder tells better."""
@@ -29,7 +31,8 @@ class RunFacts:
     """What outcomes do not tell. ``kept`` of the pictures were there before this run; ``skipped`` are broken rows.
 
     ``list_price`` gives a picture's standard price in nano-dollars, ``None`` where it is not known. ``models`` are the
-    names of those that are compared: row after row asks the same of each in turn.
+    names of those that are compared: row after row asks the same of each in turn. ``detours`` and ``closings`` are what
+    this run met on its way: pictures that came by another route than the first, and keys that were of no more use.
     """
 
     folder: Path
@@ -42,6 +45,8 @@ class RunFacts:
     stopped: Fault | None = None
     list_price: Callable[[Picture], int | None] | None = None
     models: tuple[str, ...] = ()
+    detours: tuple[Detour, ...] = ()
+    closings: tuple[Closing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +145,19 @@ class Summary:
 
     @property
     def resume(self) -> str:
-        """The command that completes what is left; empty when nothing is."""
-        return f"cavendish resume {shlex.quote(str(self.facts.folder))}" if self.facts.left else ""
+        """The command that completes what is left, with a cap that is enough where one stopped it; else empty."""
+        if not self.facts.left:
+            return ""
+        stop = self.facts.stopped
+        more = f" --max-cost {self._enough(stop)}" if stop is not None and stop.limit == MAX_COST else ""
+        return f"cavendish resume {shlex.quote(str(self.facts.folder))}{more}"
+
+    def _enough(self, stop: Fault) -> str:
+        """Dollars that all of the run should come to, by what its pictures cost so far."""
+        each = max(self.billed_nusd // max(1, self.delivered), stop.usage.cost_nusd or 0)
+        all_of_it = self.billed_nusd + self.unknown_nusd + self.facts.left * each
+        cents = -(-all_of_it * 100 // NUSD_PER_USD)
+        return f"{cents // 100}.{cents % 100:02}"
 
     def text(self, *, paths: bool = True) -> str:
         """For people: lines without colour and without a line end. ``paths``: with the files of a few pictures."""
@@ -172,6 +188,8 @@ class Summary:
             "duration_s": round(facts.duration_s, 3),
             "pictures_per_minute": self.pictures_per_minute,
             "simulated": facts.simulated,
+            "detours": [{"route": e.route, "why": e.why, "pictures": e.pictures} for e in facts.detours],
+            "lost": [{"route": str(e.route), "key": e.key, "why": e.fault.kind.value} for e in facts.closings],
             "stopped": None if facts.stopped is None else facts.stopped.kind.value,
             "resume": self.resume or None,
         }
@@ -310,6 +328,7 @@ def _lines(summary: Summary, *, paths: bool) -> Iterable[str]:
     yield from (f"note: {text}{f' ({count:,} times)' if count > 1 else ''}" for text, count in shown)
     if (rest := len(summary.notices) - len(shown)) > 0:
         yield f"note: and {plural(rest, 'other notice')} in {facts.folder / 'metadata.jsonl'}"
+    yield from _ways(facts)
     if (rate := summary.pictures_per_minute) is not None:
         yield f"{duration(facts.duration_s)}, {rate:,.1f} pictures a minute"
     if summary.delivered:
@@ -317,6 +336,12 @@ def _lines(summary: Summary, *, paths: bool) -> Iterable[str]:
     if summary.resume:
         yield ""
         yield f"hint: {plural(facts.left, 'picture')} left; {summary.resume}"
+
+
+def _ways(facts: RunFacts) -> Iterable[str]:
+    """What did not go by the way that was meant, and why."""
+    yield from (f"{plural(each.pictures, 'picture')} by {each.route}, since {each.why}" for each in facts.detours)
+    yield from (f"out of use: {who(closing)} ({closing.fault.kind.value})" for closing in facts.closings)
 
 
 def _first_line(summary: Summary) -> str:

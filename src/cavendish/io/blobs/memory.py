@@ -102,7 +102,8 @@ class MemoryBlobs:
         """Give a judged picture its final name."""
         self._must_be_sealed(blob)
         data = self._bytes(blob)
-        return replace(blob, ref=self._named(stem(slot), sniff(data[:HEAD_BYTES]) or blob.media_type, data))
+        name = self._named(stem(slot), sniff(data[:HEAD_BYTES]) or blob.media_type, data)
+        return Blob(blob.sha256, blob.size, blob.media_type, name)
 
     async def keep(self, attempt_id: str, blobs: Sequence[Blob]) -> tuple[Blob, ...]:
         """Keep extras of an attempt for good."""

@@ -107,6 +107,13 @@ class GoogleJobs:
             else:
                 yield await self._kept(label, result)
 
+    async def replies(self, job: Job) -> AsyncGenerator[JobResult | Fault]:
+        """What came of all calls of a job, without keeping a picture: for who wants to know what they used."""
+        source = self._from_file(job.results_file) if job.results_file else self._inline(job)
+        async for label, result in source:
+            self._door.inbox.discard(label)
+            yield self._door.safe(result) if isinstance(result, Fault) else result
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _fits_inline(self, lines: Sequence[JobLine]) -> bool:

@@ -61,10 +61,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What came back: ``response`` as far as it can be read, and ``fault`` when the exchange broke. Never neither."""
+    """What came back: ``response`` as far as it can be read, and ``fault`` when the exchange broke. Never neither.
+
+    ``left_at_s``: when the request was on its way, by the event loop's clock; 0 when it never was.
+    """
 
     response: WireResponse | None = None
     fault: Fault | None = None
+    left_at_s: float = 0.0
 
 
 class Exchange:
@@ -97,7 +101,7 @@ class Exchange:
                 raise
             except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
                 fault = self._fault_of(error, url)
-            return self._end(fault)
+            return replace(self._end(fault), left_at_s=self._sending.left_at_s)
         except BaseException:
             if self._reader is not None:
                 self._reader.abort()

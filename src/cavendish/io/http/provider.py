@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from ..blobs.memory import MemoryBlobs
 from .exchange import REDIRECT_LIMIT, Arrived, Exchange, Timeouts
 from .faults import without
 from .session import Session
+from .stated import COST_HEADER, with_stated_cost
 
 TIMEOUT_HEADER = "timeout_header"
 """The option of an endpoint that names a header for our time-out in whole seconds (Google: ``X-Server-Timeout``)."""
@@ -39,7 +41,16 @@ LOOK_LIMITS = Limits(blobs=0)
 _ANY = Open(ImageRequest((), ""))
 """The call under which a dialect reads an error that no call led to."""
 
-_REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "x-oneapi-request-id", "apim-request-id", "cf-ray")
+_REQUEST_IDS = (
+    "x-generation-id",
+    "x-request-id",
+    "request-id",
+    "x-goog-request-id",
+    "x-oneapi-request-id",
+    "apim-request-id",
+    "cf-ray",
+)
+GENERATION = "gen-"
 _KEY = re.compile(r"[!-~]*")
 _BREAKS = re.compile(r"[\x00-\x20\x7f]")
 
@@ -97,19 +108,21 @@ class HttpProvider:
 
     async def call(self, call: Call, attempt_id: str) -> Answer:
         """Make one exchange; see ``engine.ports.Provider``."""
-        started = self._clock.monotonic()
+        started, began_s = self._clock.monotonic(), asyncio.get_running_loop().time()
         fetched = call.url if isinstance(call, Fetch) else ""
         try:
             key = await self._key_now()
             arrived = Arrived(fault=key) if isinstance(key, Fault) else await self._exchange(call, attempt_id, key)
             reply = self._read(arrived, call, None if isinstance(key, Fault) else key)
+            reply = with_stated_cost(reply, arrived.response, self._card.options.get(COST_HEADER))
             latency_s = self._clock.monotonic() - started
             if isinstance(reply, Done):
                 await self._inbox.record(attempt_id, reply, url=fetched)
         finally:
             # What a reply does not name, or all of it when there is none.
             self._inbox.discard(attempt_id)
-        return Answer(reply, latency_s, _request_id(arrived.response))
+        request_id = _generation_of(reply) or _request_id(arrived.response)
+        return Answer(reply, latency_s, request_id, max(0.0, arrived.left_at_s - began_s))
 
     async def look(self, path: str) -> WireResponse | Fault:
         """A plain GET below the endpoint's address, with the key: what models it lists, and whether the key is good.
@@ -232,6 +245,12 @@ def is_inner(url: URL) -> bool:
     except ValueError:
         return False
     return not address.is_global
+
+
+def _generation_of(reply: Reply) -> str:
+    """OpenRouter's own name of an answer, by which its bill speaks of it; its headers have only its proxy's."""
+    name = reply.response_id if isinstance(reply, Done) else ""
+    return name if name.startswith(GENERATION) else ""
 
 
 def _request_id(response: WireResponse | None) -> str:

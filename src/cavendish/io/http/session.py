@@ -51,6 +51,9 @@ class Sending:
     left: bool = False
     """Whether any byte of it may have left this machine."""
 
+    left_at_s: float = 0.0
+    """When the last of its requests did, by the event loop's clock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
@@ -163,6 +166,7 @@ class Session:
 def _tracing() -> aiohttp.TraceConfig:
     async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
         context.trace_request_ctx.left = True
+        context.trace_request_ctx.left_at_s = asyncio.get_running_loop().time()
 
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(note)

@@ -19,16 +19,18 @@ def is_server(address: str | Path) -> bool:
     return str(address).startswith(POSTGRES)
 
 
-async def open_database(address: str | Path, name: str, migrations: Sequence[str], clock: Clock) -> Database:
+async def open_database(
+    address: str | Path, name: str, migrations: Sequence[str], clock: Clock, *, durable: bool = False
+) -> Database:
     """Open ``name`` at an address: ``name.sqlite3`` in a folder, which is made, or a schema of a server.
 
     ``migrations`` are scripts of one or more statements, one for each version, never changed once released: those that
     are missing are carried out. They are written as SQLite reads them (``INTEGER``, ``REAL``, ``TEXT``, ``STRICT``),
-    without a semicolon inside of a statement, and without anything that only SQLite knows. Raises ``StateError``, also
-    for a database of a later version.
+    without a semicolon inside of a statement, and without anything that only SQLite knows. ``durable``: what was
+    committed survives a power cut, too. Raises ``StateError``, also for a database of a later version.
     """
     if is_server(address):
         from .postgres import PostgresDatabase  # noqa: PLC0415 - its driver is an extra
 
         return await PostgresDatabase.open(str(address), name, migrations)
-    return await SqliteDatabase.open(Path(address), name, migrations, clock)
+    return await SqliteDatabase.open(Path(address), name, migrations, clock, durable=durable)

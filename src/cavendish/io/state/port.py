@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from ...errors import CavendishError
+
 T = TypeVar("T")
 
 
@@ -27,7 +29,7 @@ class Link(Protocol):
         ...
 
 
-class StateError(RuntimeError):
+class StateError(CavendishError):
     """The shared database cannot be used: not reachable, not writable, broken. The message names it, no password."""
 
 

@@ -70,7 +70,7 @@ class SqliteLink:
 
 
 class SqliteDatabase:
-    """``Database`` in a file. With the power the last moments are lost, no more: nothing here is a ledger."""
+    """``Database`` in a file. With the power the last moments may be lost, unless it was opened as durable."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, worker: Worker, clock: Clock, boot: str) -> None:
         self._path = path
@@ -81,14 +81,16 @@ class SqliteDatabase:
         self._closed = False
 
     @classmethod
-    async def open(cls, folder: Path, name: str, migrations: Sequence[str], clock: Clock) -> SqliteDatabase:
+    async def open(
+        cls, folder: Path, name: str, migrations: Sequence[str], clock: Clock, *, durable: bool = False
+    ) -> SqliteDatabase:
         """Open ``name.sqlite3``, make it first when there is none, and bring it up to date. Raises ``StateError``."""
         path = folder / f"{name}.sqlite3"
         worker = Worker(f"cavendish-{name}")
 
         def opened() -> SqliteDatabase:
             with _told_of(path):
-                return cls(path, _opened(path, migrations), worker, clock, _boot_id())
+                return cls(path, _opened(path, migrations, durable=durable), worker, clock, _boot_id())
 
         try:
             return await worker.run(opened)
@@ -127,14 +129,14 @@ class SqliteDatabase:
             self._worker.stop()
 
 
-def _opened(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+def _opened(path: Path, migrations: Sequence[str], *, durable: bool) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         with contextlib.suppress(OSError):
             os.chmod(path, 0o600)  # noqa: PTH101 - who spends what is nobody else's business
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         _migrate(path, connection, migrations)
         connection.execute("COMMIT")
