@@ -52,7 +52,8 @@ def _resolve(known: Field, name: str, layers: Mapping[str, Raw]) -> Setting[Any]
         return Setting(name, known.read(raw), raw.origin)
     except ValueError as error:
         # What should have been an address may hold a key as well.
-        got = "" if known.read in {read.keys, read.address, read.store} else f", got {raw.value!r}"
+        hidden = {read.keys, read.secret, read.address, read.store, read.pictures}
+        got = "" if known.read in hidden else f", got {raw.value!r}"
         raise ConfigError(f"{raw.where}: expected {error}{got}") from None
 
 

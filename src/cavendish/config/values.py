@@ -105,6 +105,22 @@ def store(raw: Raw) -> Path | Secret:
     return folder(raw)
 
 
+def pictures(raw: Raw) -> Path | str:
+    """A folder, or the address of a store like Amazon S3. That holds no key: those have settings of their own."""
+    if isinstance(raw.value, str) and "://" in raw.value:
+        if not re.fullmatch(r"s3://[^\s@#]+", raw.value.strip()):
+            raise ValueError("a folder, or an address such as s3://bucket/prefix, without a key in it")
+        return raw.value.strip()
+    return folder(raw)
+
+
+def secret(raw: Raw) -> Secret:
+    found = keys(raw)
+    if len(found) != 1:
+        raise ValueError("one key")
+    return found[0]
+
+
 def project(raw: Raw) -> str:
     if not isinstance(raw.value, str) or not re.fullmatch(r"\s*[a-z0-9][a-z0-9.:-]{0,99}\s*", raw.value):
         raise ValueError("the id or number of a project")

@@ -240,7 +240,9 @@ def _trust(bundle: Path, origin: str) -> ssl.SSLContext:
 
 
 def _call(slot: Slot, attempt: int, resolved: Resolved) -> Call:
-    return Open(told(for_slot(slot, resolved.route.wire_model, attempt), resolved))
+    request = told(for_slot(slot, resolved.route.wire_model, attempt), resolved)
+    # Drafts come in a stream alone.
+    return Open(request, stream=bool(request.extra.get("partial_images")))
 
 
 def _unsaid(dialect: Dialect, slot: Slot, resolved: Resolved) -> tuple[Notice, ...]:

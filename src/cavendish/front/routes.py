@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from typing import Any
 
 from ..catalog.cards import EndpointCard, Limits
-from ..catalog.fit import fit, insist, told
+from ..catalog.fit import check_prompt, fit, insist, told
 from ..catalog.resolve import Catalog, Resolved
 from ..config import MAX_RPM, Settings
 from ..dialects.by_name import DIALECTS
@@ -18,7 +19,7 @@ from ..io.http.provider import TIMEOUT_HEADER
 from ..io.http.stated import COST_HEADER
 from ..io.http.usage import USAGE
 from ..model.call import Open
-from ..model.request import ImageRequest, Notice
+from ..model.request import ImageRequest, Notice, Text
 from ..wire.dialect import Dialect
 from . import said
 from .stand_in import SIMULATOR, stand_in
@@ -54,6 +55,10 @@ class RouteWish:
             said.whole("rpm", self.rpm, 1, MAX_RPM)
 
 
+FITS_KEPT = 1024
+"""Requests of so many kinds are remembered: the rows of a file mostly differ in their words alone."""
+
+
 @dataclass(slots=True)
 class Routes:
     """Resolves names, each once. ``notices`` collects what the catalog had to say, each once.
@@ -68,6 +73,7 @@ class Routes:
     notices: dict[str, Notice] = field(default_factory=dict[str, Notice])
     priority: Priority = Priority.INTERACTIVE
     _known: dict[str, tuple[Resolved, ...]] = field(default_factory=dict[str, tuple[Resolved, ...]])
+    _fits: dict[object, _Fit] = field(default_factory=dict[object, "_Fit"])
 
     def anew(self) -> Routes:
         """The same routes with nothing noted yet: for one more request of a program that serves many."""
@@ -95,19 +101,35 @@ class Routes:
         Its ``model`` is a name that stays the same while ids come and go: the canonical one, or the exact id that the
         user gave.
         """
-        first, *others = self.resolve(request.model)
+        found = self.resolve(request.model)
+        kind = _but_for_words(request)
+        known = self._fits.get(kind) if kind else None
+        if known is None or known.found is not found:
+            known = self._fit(found, request)
+            if kind:
+                if len(self._fits) >= FITS_KEPT:
+                    self._fits.clear()
+                self._fits[kind] = known
+        else:
+            for resolved in found:
+                check_prompt(request, resolved.card)
+        self._note(known.notices)
+        return request.having(**known.changes) if known.changes else request
+
+    def _fit(self, found: tuple[Resolved, ...], request: ImageRequest) -> _Fit:
+        first, *others = found
         fitted = fit(request, first, strict=self.wish.strict)
-        for other in others:
-            self._note(fit(request, other, strict=self.wish.strict).notices)
-        self._note(fitted.notices)
+        notices = [notice for other in others for notice in fit(request, other, strict=self.wish.strict).notices]
+        notices += fitted.notices
         # How many pictures one call is asked for is the run's business, and no loss where a call gives one.
-        self._note(dialect_of(first).unsupported(Open(told(fitted.request, first).having(n=1))))
+        notices += dialect_of(first).unsupported(Open(told(fitted.request, first).having(n=1)))
         place = f"{first.endpoint.name}/"
-        if request.model.removeprefix(place) == first.route.wire_model:
-            return fitted.request.having(model=request.model)
         # Whoever named the endpoint with the model is not sent elsewhere.
         named = place if request.model.strip().startswith(place) else ""
-        return fitted.request.having(model=named + first.card.id)
+        as_named = request.model.removeprefix(place) == first.route.wire_model
+        made = fitted.request.having(model=request.model if as_named else named + first.card.id)
+        changes = {name: getattr(made, name) for name in _FIELDS if getattr(made, name) != getattr(request, name)}
+        return _Fit(found, changes, tuple(notices))
 
     def endpoints(self, name: str) -> Sequence[str]:
         """Where a model is asked for: where the user said, else where there is a key, else at the simulator."""
@@ -234,6 +256,28 @@ class Routes:
         """Collect notices that change nothing about a picture, so are none of strictness's business."""
         for notice in notices:
             self.notices.setdefault(notice.text, notice)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How a request is changed to fit; as long as the routes are ``found``, so are all that differ in words alone."""
+
+    found: tuple[Resolved, ...]
+    changes: Mapping[str, Any]
+    notices: tuple[Notice, ...]
+
+
+_FIELDS = tuple(one.name for one in fields(ImageRequest) if one.name != "turns")
+
+
+def _but_for_words(request: ImageRequest) -> object:
+    """What a request asks for beside its words; ``None`` when it has more than a few of them."""
+    if request.extra or request.system or len(request.turns) != 1:
+        return None
+    (turn,) = request.turns
+    if len(turn.parts) != 1 or type(turn.parts[0]) is not Text or turn.parts[0] != Text(turn.parts[0].text):
+        return None
+    return turn.role, tuple(getattr(request, name) for name in _FIELDS if name != "extra")
 
 
 def _no_stand_in(hint: str) -> ConfigError:

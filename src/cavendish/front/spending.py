@@ -89,6 +89,7 @@ class Booked:
 
     ledger: Ledger
     caps: Caps | None = None
+    account: Account | None = None
 
 
 class Spending:
@@ -122,7 +123,7 @@ class Spending:
             yield Booked(ledger)
             return
         try:
-            yield Booked(BookedLedger(ledger, account), account if self.has_caps else None)
+            yield Booked(BookedLedger(ledger, account), account if self.has_caps else None, account)
         finally:
             # The book is made right by the next run, or by whoever looks at it, when this fails.
             with suppress(StateError):

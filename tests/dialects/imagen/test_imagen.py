@@ -160,3 +160,25 @@ def test_a_picture_is_fetched_by_its_address():
     gone = IMAGEN.resent(Fault(K.JOB_EXPIRED), call)
     assert isinstance(gone, Fault)
     assert gone.kind is K.JOB_EXPIRED
+
+
+# --- the count --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said, read", [({}, 4), ({"sampleCount": 100}, 100), ({"sampleCount": 101}, None)])
+def test_a_server_may_read_larger_counts(said, read):
+    body = {"instances": [{"prompt": "a kite"}], "parameters": said}
+    call = ImagenDialect(max_n=100).read_call(WireRequest("POST", "/v1beta/models/m:predict", body))
+    if read is None:
+        assert isinstance(call, Fault)
+        assert "from 1 to 100" in call.message
+    else:
+        assert isinstance(call, Open)
+        assert call.request.n == read
+
+
+def test_a_server_may_read_smaller_counts_only():
+    body = {"instances": [{"prompt": "a kite"}], "parameters": {}}
+    call = ImagenDialect(max_n=2).read_call(WireRequest("POST", "/v1beta/models/m:predict", body))
+    assert isinstance(call, Open)
+    assert call.request.n == 2

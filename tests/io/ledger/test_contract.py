@@ -366,7 +366,7 @@ async def test_the_sums(ledger):
         unbilled_attempts=1,
         unknown_attempts=2,
         billed_nusd=PRICE,
-        unknown_nusd=10**3 + 10**4 + 10**5,
+        unknown_nusd=10**1 + 10**3 + 10**4 + 10**5,
         in_flight=2,
         unpriced_attempts=2,
     )

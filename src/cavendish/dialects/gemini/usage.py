@@ -15,6 +15,14 @@ from ...model.usage import Usage
 from ...wire.reading import count, integer, items, text
 
 
+def write_count(text_tokens: int, image_tokens: int) -> dict[str, Any]:
+    """The answer of countTokens."""
+    details = [{"modality": "TEXT", "tokenCount": text_tokens}]
+    if image_tokens:
+        details.append({"modality": "IMAGE", "tokenCount": image_tokens})
+    return {"totalTokens": text_tokens + image_tokens, "promptTokensDetails": details}
+
+
 def read_usage(metadata: Any, *, with_picture: bool, grounding: GroundingNote | None = None) -> Usage:
     """The usage of one answer. Searches are the queries of the grounding, since the usage does not count them.
 

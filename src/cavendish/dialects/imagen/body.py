@@ -81,7 +81,7 @@ def left_out(request: ImageRequest, surface: Surface) -> tuple[Notice, ...]:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_body(body: Any, model: str, surface: Surface) -> Open:
+def read_body(body: Any, model: str, surface: Surface, max_n: int = MAX_COUNT) -> Open:
     """The call that a body stands for. Raises ``Unreadable``."""
     instances = items(body, "instances")
     if len(instances) != 1:
@@ -91,7 +91,7 @@ def read_body(body: Any, model: str, surface: Surface) -> Open:
     request = ImageRequest(
         turns=one_turn(_prompt(instances[0]), ()),
         model=model,
-        n=_count(parameters),
+        n=_count(parameters, max_n),
         size=text(parameters, "sampleImageSize") or None,
         aspect_ratio=text(parameters, "aspectRatio") or None,
         seed=integer(parameters, "seed") if surface == "vertex" else None,
@@ -111,12 +111,12 @@ def _prompt(instance: Any) -> str:
     return prompt
 
 
-def _count(parameters: Mapping[str, Any]) -> int:
+def _count(parameters: Mapping[str, Any], max_n: int) -> int:
     if member(parameters, "sampleCount") is None:
-        return MAX_COUNT
+        return min(MAX_COUNT, max_n)
     n = integer(parameters, "sampleCount")
-    if n is None or not 1 <= n <= MAX_COUNT:
-        raise Unreadable(f"Invalid value at 'parameters.sampleCount': it must be from 1 to {MAX_COUNT}.")
+    if n is None or not 1 <= n <= max_n:
+        raise Unreadable(f"Invalid value at 'parameters.sampleCount': it must be from 1 to {max_n}.")
     return n
 
 

@@ -12,7 +12,7 @@ from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import Notice
 from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
 from ...wire.message import WireRequest, WireResponse
-from .body import Surface, Unreadable, left_out, read_body, write_body
+from .body import MAX_COUNT, Surface, Unreadable, left_out, read_body, write_body
 from .reply import read_answer, write_done, write_fault
 
 _PATH: Final = re.compile(
@@ -25,12 +25,14 @@ class ImagenDialect:
     """Imagen's wire format.
 
     ``version`` is the prefix of the path, empty where the base URL holds it; all are read. ``surface`` is whose
-    parameters are said: the Developer API refuses a seed, negative words and labels, which Vertex AI takes. There are
-    no stored jobs, so a ``Poll`` or ``Cancel`` cannot be written (``ValueError``), and is never read.
+    parameters are said: the Developer API refuses a seed, negative words and labels, which Vertex AI takes.
+    ``max_n`` is the largest count that is read. There are no stored jobs, so a ``Poll`` or ``Cancel`` cannot be
+    written (``ValueError``), and is never read.
     """
 
     version: str = "v1beta"
     surface: Surface = "developer"
+    max_n: int = MAX_COUNT
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class ImagenDialect:
             message = f"{request.method} {request.path} is not served here."
             return Fault(FaultKind.MODEL_NOT_FOUND, message, scope=Scope.MODEL, reason="NOT_FOUND", status=404)
         try:
-            return read_body(request.body, unquote(match["model"]).removeprefix("models/"), self.surface)
+            return read_body(request.body, unquote(match["model"]).removeprefix("models/"), self.surface, self.max_n)
         except Unreadable as error:
             return Fault(FaultKind.INVALID_REQUEST, str(error), reason="INVALID_ARGUMENT", status=400)
 

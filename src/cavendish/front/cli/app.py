@@ -16,15 +16,18 @@ from .batch import batch, resume
 from .doctor import doctor
 from .edit import edit
 from .generate import generate
+from .keys import keys
 from .lists import models, price
 from .plan import plan
 from .quota import quota
 from .reconcile import reconcile
+from .serve import serve
 from .session import session
 from .settings import config
 from .sim import sim
 from .spend import spend
 from .status import status
+from .usage import usage
 
 SOME_HELP = "Ask for N images, get N images."
 
@@ -59,7 +62,10 @@ for command in (generate, edit, batch, resume, status, plan, models, price, reco
     app.command()(command)
 app.add_typer(config)
 app.add_typer(session)
+app.add_typer(keys)
+app.command()(usage)
 app.command()(sim)
+app.command()(serve)
 
 
 def run(arguments: Sequence[str] | None) -> int:

@@ -24,6 +24,8 @@ INNER = ".cavendish"
 TMP = f"{INNER}/tmp"  # noqa: S108 (below the run folder)
 REPLIES = f"{INNER}/replies"
 EXTRAS = f"{INNER}/extras"
+REPLICAS = f"{INNER}/replicas"
+"""Several processes that share a folder of pictures each have what arrives in one of their own below this."""
 
 _CARD = "run.json"
 _LOCK = "lock"
@@ -100,24 +102,35 @@ def claim(root: Path, card: RunCard, *, settings: str | None = None) -> Claim:
     return Claim(root, known or card, fd, is_new=known is None)
 
 
+def tmp_of(own: str) -> str:
+    """Where the process of an inner folder has what arrives."""
+    return f"{own}/tmp"  # noqa: S108 (below the run folder)
+
+
+def replies_of(own: str) -> str:
+    """Where the process of an inner folder has the replies that arrived whole."""
+    return f"{own}/replies"
+
+
 def card_of(root: Path) -> RunCard | None:
     """Whose folder it is, ``None`` when no run was begun there. Raises ``FolderError`` as ``claim`` does."""
     return _read_card(root / INNER / _CARD)
 
 
-def prepare(root: Path) -> None:
-    """Make what a run folder needs. Raises ``FolderError`` when that cannot be done."""
+def prepare(root: Path, own: str = INNER) -> None:
+    """Make what a run folder needs, and in ``own`` what one process of several does. Raises ``FolderError``."""
     if root.exists() and not root.is_dir():
         raise FolderError(f"{root} is a file, not a folder")
+    arriving = tmp_of(own)
     try:
-        for part in ("", INNER, TMP, REPLIES, EXTRAS):
+        for part in ("", INNER, EXTRAS, own, arriving, replies_of(own)):
             path = root / part
             if part and path.is_symlink():
                 raise FolderError(f"{path} is a symbolic link", hints=("pictures would land outside of the folder",))
-            path.mkdir(parents=not part, exist_ok=True)
+            path.mkdir(parents=not part or part == own, exist_ok=True)
     except OSError as error:
         raise _refused(root, error) from error
-    if not os.access(root, os.W_OK | os.X_OK) or not os.access(root / TMP, os.W_OK | os.X_OK):
+    if not os.access(root, os.W_OK | os.X_OK) or not os.access(root / arriving, os.W_OK | os.X_OK):
         raise FolderError(f"{root} cannot be written to", hints=("check its permissions",))
 
 

@@ -8,7 +8,8 @@
     .cavendish/extras/         drafts, thoughts and signatures that are kept
     .cavendish/ballast         room to give up when the disk is full
 
-Refs are paths below the folder with forward slashes. All that waits for the disk runs in threads.
+Refs are paths below the folder with forward slashes. All that waits for the disk runs in threads. Several processes
+may share a folder when each has another ``own`` folder for what arrives, in which it works alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from ...model.blob import Blob
 from ...model.call import Done, Reply
 from ...model.result import Slot
 from ...wire.media import HEAD_BYTES, extension, sniff
-from .claim import EXTRAS, INNER, REPLIES, TMP, prepare
+from .adopt import adopt
+from .claim import EXTRAS, INNER, prepare, replies_of, tmp_of
 from .commit import GroupCommit, Work
 from .disk import BALLAST_BYTES, Ballast, Disk, Room, install
 from .inbox import blobs_of, with_fetched
@@ -52,11 +54,16 @@ SAME_NAME_LIMIT = 1000
 class FolderBlobs:
     """Implements ``engine.ports.Blobs`` and ``Inbox`` over a run folder. Open it before use, close it after."""
 
-    def __init__(self, root: Path, *, disk: Disk | None = None, ballast_bytes: int = BALLAST_BYTES) -> None:
+    def __init__(
+        self, root: Path, *, disk: Disk | None = None, ballast_bytes: int = BALLAST_BYTES, own: str = INNER
+    ) -> None:
         self.root = Path(root).absolute()
-        self._tmp, self._replies, self._extras = (self.root / name for name in (TMP, REPLIES, EXTRAS))
+        self._own = own
+        self._arriving = tmp_of(own)
+        self._tmp, self._replies = self.root / self._arriving, self.root / replies_of(own)
+        self._extras = self.root / EXTRAS
         self._disk = disk or Disk()
-        self._ballast = Ballast(self.root / INNER / "ballast", ballast_bytes)
+        self._ballast = Ballast(self.root / own / "ballast", ballast_bytes)
         self._room = Room(self._disk, self._ballast)
         self._commit = GroupCommit(self._disk.sync_folder, THREADS)
         self._means = Means(self._room, OpenFiles(0), Backlog(self._commit.pool))
@@ -91,8 +98,8 @@ class FolderBlobs:
         await self.close()
 
     def _open(self, touched: set[Path]) -> None:
-        prepare(self.root)
-        touched.update((self.root, self.root / INNER))
+        prepare(self.root, self._own)
+        touched.update((self.root, self.root / INNER, self.root / self._own))
         self._means = self._means._replace(files=OpenFiles(_allow_open_files() // 4))
         self._ballast.load(self._disk.free_bytes(self.root))
         self._measure_room()
@@ -104,7 +111,7 @@ class FolderBlobs:
         name = f"{file_id(attempt_id)}-{self._token}-{next(self._numbers)}.part"
         part = Part(
             self._tmp / name,
-            f"{TMP}/{name}",
+            f"{self._arriving}/{name}",
             self._means,
             lambda part: self._drop_parts(self._take_loose(attempt_id, [part.ref])),
         )
@@ -189,6 +196,18 @@ class FolderBlobs:
             while data := file.read(READ_BYTES):
                 yield data
 
+    async def file(self, blob: Blob) -> Path:
+        """The file with the bytes of a blob. Raises ``FileNotFoundError`` when it is gone."""
+        path = self._inside(blob.ref)
+        if not await asyncio.to_thread(path.is_file):
+            raise FileNotFoundError(blob.ref)
+        return path
+
+    async def remove(self, blobs: Sequence[Blob]) -> None:
+        """Remove files that nobody needs any more; who reads one of them now reads it to its end."""
+        paths = [self._inside(blob.ref) for blob in blobs if is_inside(blob.ref)]
+        await self._commit.run(lambda _: _unlink(paths))
+
     # --- the port ---------------------------------------------------------------------------------------------------
 
     async def place(self, blob: Blob, slot: Slot) -> Blob:
@@ -211,12 +230,26 @@ class FolderBlobs:
     async def recorded(self) -> Mapping[str, Reply]:
         """Replies that arrived whole but were never settled. What is of no use of an earlier process is removed."""
         found = await self._commit.run(lambda _: self._read_back())
+        self._note(found)
+        return dict(found)
+
+    async def adopt(self, attempt_ids: Collection[str]) -> Mapping[str, Reply]:
+        """Replies to these attempts that arrived whole at a process that is gone, now this one's."""
+        ours = await self._commit.run(
+            lambda touched: adopt(self._room, self.root, self._own, attempt_ids, self._token, touched)
+        )
+        if ours:
+            await self._commit.run(lambda _: self._remove([path for one in ours.values() for path in one.left]))
+        found = {attempt_id: one.reply for attempt_id, one in ours.items()}
+        self._note(found)
+        return dict(found)
+
+    def _note(self, found: Mapping[str, Done]) -> None:
         for attempt_id, reply in found.items():
             refs = (blob.ref for blob in blobs_of(reply))
-            self._sealed.setdefault(attempt_id, set()).update(ref for ref in refs if ref.startswith(TMP))
+            self._sealed.setdefault(attempt_id, set()).update(ref for ref in refs if ref.startswith(self._arriving))
             if any(picture.uri and picture.blob is None for picture in reply.pictures):
                 self._unfetched[attempt_id] = reply
-        return dict(found)
 
     async def forget(self, attempt_id: str) -> None:
         """The attempt is settled: drop its recorded reply and whatever of it was not placed or kept."""
@@ -297,7 +330,7 @@ class FolderBlobs:
                 found[attempt_id] = relocated(reply, {old: new for old, new in places.items() if new})
                 used.update(places)
         for path in (self._tmp).iterdir():
-            if f"{TMP}/{path.name}" not in used and self._token not in path.name:
+            if f"{self._arriving}/{path.name}" not in used and self._token not in path.name:
                 path.unlink(missing_ok=True)
         return found
 
@@ -315,6 +348,10 @@ class FolderBlobs:
         (self._replies / (file_id(attempt_id) + SUFFIX)).unlink(missing_ok=True)
         for ref in refs:
             (self.root / ref).unlink(missing_ok=True)
+
+    def _remove(self, paths: Collection[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
 
     def _measure_room(self) -> None:
         with contextlib.suppress(OSError):
@@ -338,6 +375,12 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _remove(parts: Sequence[Part]) -> None:

@@ -47,14 +47,15 @@ def read_records(folder: Path, token: str) -> Iterator[tuple[Path, str, Done]]:
     for path in sorted(folder.iterdir()):
         if path.suffix == UNFINISHED and token in path.name:
             continue
-        record = _read(path)
+        record = read_record(path)
         if record is None:
             path.unlink(missing_ok=True)
         else:
             yield path, *record
 
 
-def _read(path: Path) -> tuple[str, Done] | None:
+def read_record(path: Path) -> tuple[str, Done] | None:
+    """An attempt's id and its reply, ``None`` when the file is not there or cannot be understood."""
     try:
         status = path.lstat()
         if path.suffix != SUFFIX or not stat.S_ISREG(status.st_mode) or status.st_size > RECORD_BYTES:

@@ -1,0 +1,104 @@
+"""``cavendish serve``: the gateway, for applications that speak Google's or OpenAI's API."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import ConfigError
+from . import options as o
+from . import voice
+from .voice import Exit, say
+
+if TYPE_CHECKING:
+    from ..gateway.app import Gateway
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8790,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    store: Annotated[
+        str | None, typer.Option(help="Where pictures are kept: a folder, or s3://bucket/prefix?endpoint=…")
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Remove jobs and their pictures so long after their end: 12h, 7d.", metavar="TIME"),
+    ] = None,
+    max_n: Annotated[int, typer.Option(min=1, max=10_000, help="Most pictures of one request.")] = 100,
+    max_wait: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that a request waits for its quota before it is refused.")
+    ] = 60.0,
+    public_url: Annotated[
+        str, typer.Option(help="The address under which clients reach the gateway, for links.", metavar="URL")
+    ] = "",
+    replica: Annotated[str, typer.Option(help="This one's name among several over one store.", metavar="NAME")] = "",
+    grace: Annotated[float, typer.Option(help="Seconds that calls in flight get at the end.")] = 60.0,
+    cors: Annotated[
+        list[str] | None, typer.Option(help="A page that may ask from a browser; * for any.", metavar="ORIGIN")
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, help="Most requests at work at the same time.")] = 1000,
+    log: Annotated[bool, typer.Option(help="A line of JSON on stderr for each request.")] = False,
+    log_prompts: Annotated[bool, typer.Option(help="With --log: the prompts, too.")] = False,
+    as_json: o.Json = False,
+) -> int:
+    """Open the gateway: point the SDK of Google or OpenAI at it, and any model is behind it; n works everywhere.
+
+    Google's API is at the root, OpenAI's below /v1. Without any key for a provider the simulator answers. Ctrl-C
+    finishes what is in flight.
+    """
+    import asyncio
+
+    from ..gateway.app import FOLDER, Gateway, GatewayOptions
+    from ..gateway.desk import DeskRules
+    from ..gateway.life import serve_until_stopped
+    from ..gateway.operation.guard import GuardRules
+    from ..gateway.operation.journal import Journal
+    from ..recipes import seconds_of
+    from .setting import RunFlags, setup_for
+
+    setup = setup_for(RunFlags())
+    voice.notices(setup.settings.notices)
+    kept_in = str(store or setup.settings.store.value or setup.settings.state_folder / FOLDER)
+    shared = "://" in kept_in
+    options = GatewayOptions(
+        setup.settings.state_folder / FOLDER if shared else Path(kept_in),
+        replica,
+        host=host,
+        port=port,
+        rules=DeskRules(max_n=max_n, max_wait_s=max_wait, public_url=public_url.rstrip("/")),
+        grace_s=grace,
+        keep_s=seconds_of(keep, "keep"),
+        objects=kept_in if shared else "",
+        guard=GuardRules(at_once, tuple(cors or ())),
+        journal=Journal(_to_stderr, prompts=log_prompts) if log or log_prompts else None,
+    )
+    gateway = Gateway(setup, options)
+
+    def ready(opened: Gateway) -> None:
+        if as_json:
+            voice.data({"url": opened.url, "store": kept_in})
+        else:
+            print(opened.url, flush=True)
+        say(f"serving at {opened.url}; Ctrl-C finishes what is in flight, and ends")
+        say(f"  google-genai  GOOGLE_GEMINI_BASE_URL={opened.url}")
+        say(f"  openai        OPENAI_BASE_URL={opened.url}/v1")
+
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve_until_stopped(gateway, ready))
+    except OSError as error:
+        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+            reason = "is in use" if error.errno == errno.EADDRINUSE else "cannot be listened on"
+            raise ConfigError(f"{host}:{port} {reason}", hints=("another one: --port 0 takes a free one",)) from error
+        raise
+    return Exit.ALL
+
+
+def _to_stderr(line: bytes) -> None:
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()

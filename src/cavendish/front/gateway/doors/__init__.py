@@ -1,0 +1,1 @@
+"""The doors: one for each wire format that clients speak."""

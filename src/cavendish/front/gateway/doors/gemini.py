@@ -1,0 +1,91 @@
+"""The door for Google's API: generateContent, streamGenerateContent, countTokens and predict, as all its SDKs ask."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import unquote
+
+import orjson
+from aiohttp import web
+
+from ....dialects.gemini.asked import read_count
+from ....dialects.gemini.usage import write_count
+from ....errors import CavendishError
+from ....model.call import Done, Open, Reply
+from ....model.fault import Fault, FaultKind
+from ....model.request import Image
+from ....plan.estimate import input_tokens
+from ....wire.dialect import Dialect
+from ..desk import Desk
+from ..files import Files
+from ..intake import Intake
+from ..wants import Asked, Refused, fault_of
+from .door import Door, json_response
+
+_ESTIMATED: Final = {
+    "code": "estimated",
+    "text": "tokens are estimated by length: no provider was asked",
+    "field": "totalTokens",
+}
+
+
+class GeminiDoor(Door):
+    """Google's wire format: each picture is a candidate. ``files`` are what requests may refer to."""
+
+    def __init__(self, dialect: Dialect, desk: Desk, intake: Intake, files: Files) -> None:
+        super().__init__(dialect, desk, intake)
+        self._files = files
+
+    async def prepared(self, request: web.Request, asked: Asked) -> Asked:
+        """What is asked, with the pictures of files that it names."""
+        asked = await super().prepared(request, asked)
+        if fault := too_many(asked.request.n, self.desk.rules.max_n):
+            raise Refused(fault)
+        found = await self._files.referenced(asked.request, asked.caller)
+        if isinstance(found, Fault):
+            raise Refused(found)
+        return replace(asked, request=found)
+
+    async def count(self, request: web.Request, match: re.Match[str], _caller: str) -> web.StreamResponse:
+        """How many tokens a request comes to: an estimate, for nobody is asked."""
+        own_id = self.desk.fresh_id()
+        wire = await self.intake.read(request, request.path, own_id)
+        self.intake.drop(own_id)
+        asked = wire if isinstance(wire, Fault) else read_count(wire, unquote(match["model"]))
+        if isinstance(asked, Fault):
+            return await self.refuse(request, asked)
+        try:
+            card = self.desk.routes().resolve(asked.model)[0].card
+        except CavendishError as error:
+            return await self.refuse(request, fault_of(error))
+        pictures = sum(isinstance(part, Image) for turn in asked.turns for part in turn.parts) * card.tokens.reference
+        told = write_count(input_tokens(asked, card) - pictures, pictures)
+        return json_response(told, headers={"x-cavendish-notices": orjson.dumps([_ESTIMATED]).decode()})
+
+    def streams(self, request: web.Request) -> bool:
+        """Google sends events to who asks for them with ``alt=sse``, and a JSON list to others."""
+        return request.query.get("alt") == "sse"
+
+    def piece(self, reply: Reply, call: Open, index: int) -> list[Any]:
+        """The candidate's parts. How it ended is told at the end, with all others."""
+        *said, _ending = self.dialect.write_reply(reply, call).body
+        for event in said:
+            for candidate in event["candidates"]:
+                candidate["index"] = index
+        return said
+
+    def closing(self, reply: Reply, call: Open, sent: int) -> list[Any]:  # noqa: ARG002 - each was told its number
+        """How each candidate ended, missing ones too, and the usage; an error of ours when it all broke."""
+        if isinstance(reply, Done):
+            return [self.dialect.write_reply(reply, call).body[-1]]
+        return [self.dialect.write_reply(reply, replace(call, stream=False)).body]
+
+
+def too_many(n: int, most: int) -> Fault | None:
+    """Why so many pictures cannot be asked for at once."""
+    if n <= most:
+        return None
+    message = f"Invalid value at 'generation_config.candidate_count': at most {most} are made here, not {n}"
+    return Fault(FaultKind.INVALID_REQUEST, message, reason="INVALID_ARGUMENT", status=400)

@@ -1,0 +1,91 @@
+"""Streams: pictures sent one by one as they come, and a line kept open while nothing does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+from ....model.result import Outcome
+from ....wire.message import WireResponse
+from ....wire.written import ReadBlob, body_bytes, gathered
+from ..outlet import EVENTS, JSON, WRITE_BYTES
+from ..watching import Watching
+
+T = TypeVar("T")
+
+KEEP_ALIVE: Final = "x-cavendish-keep-alive"
+LEAST_S, MOST_S = 1.0, 600.0
+COMMENT: Final = b": waiting\n\n"
+"""What event streams may hold anywhere, and their readers pass over."""
+SPACE: Final = b" "
+"""What JSON may begin with."""
+
+
+def keep_alive_s(headers: Mapping[str, str]) -> float | None:
+    """How often a client wants to hear something while it waits: not every client can bear it, so it must ask."""
+    try:
+        wanted = float(headers.get(KEEP_ALIVE, ""))
+    except ValueError:
+        return None
+    return min(max(wanted, LEAST_S), MOST_S) if wanted == wanted else None  # noqa: PLR0124 - not a number
+
+
+class Line:
+    """An answer that is begun before all of it is known. ``every_s``: how often to show that it lives."""
+
+    def __init__(
+        self, request: web.Request, headers: Mapping[str, str], *, events: bool, every_s: float | None
+    ) -> None:
+        self._request = request
+        self._events = events
+        self._every_s = every_s
+        self._answer = web.StreamResponse(headers={**headers, "Content-Type": EVENTS if events else JSON})
+        self.begun = False
+
+    async def begin(self) -> None:
+        """Send the head: from now on a failure is part of the body."""
+        if not self.begun:
+            self.begun = True
+            await self._answer.prepare(self._request)
+
+    async def waited(self, awaited: Awaitable[T]) -> T:
+        """The value of what is awaited; until then the line is kept alive, if that is wanted."""
+        waiting = asyncio.ensure_future(awaited)
+        try:
+            while not (await asyncio.wait({waiting}, timeout=self._every_s))[0]:
+                await self.begin()
+                await self._answer.write(COMMENT if self._events else SPACE)
+        except BaseException:
+            waiting.cancel()
+            raise
+        return waiting.result()
+
+    async def write(self, pieces: Iterable[bytes]) -> None:
+        """Send bytes that are read from the disk on the way."""
+        await self.begin()
+        chunks = gathered(pieces, WRITE_BYTES)
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            await self._answer.write(chunk)
+
+    async def events(self, values: Iterable[Any], read: ReadBlob) -> None:
+        """Send events."""
+        await self.write(body_bytes(WireResponse(200, body=values, stream=True), read, events=True))
+
+    async def end(self, ending: bytes = b"") -> web.StreamResponse:
+        """Nothing more follows."""
+        await self.begin()
+        if ending:
+            await self._answer.write(ending)
+        await self._answer.write_eof()
+        return self._answer
+
+
+async def each(line: Line, watching: Watching) -> AsyncIterator[Outcome]:
+    """Each outcome of a job as it comes, the line kept alive in between."""
+    outcomes = watching.outcomes()
+    step: Callable[[], Awaitable[Outcome | None]] = lambda: anext(outcomes, None)  # noqa: E731 - a coroutine each time
+    while (outcome := await line.waited(step())) is not None:
+        yield outcome

@@ -1,0 +1,69 @@
+"""Table: every path of the gateway and the door behind it."""
+
+from __future__ import annotations
+
+import re
+
+from ...dialects.gemini import GeminiDialect
+from ...dialects.imagen import ImagenDialect
+from ...wire.sse import END_OF_STREAM
+from .bulk import Bulk
+from .desk import Desk
+from .doors.chat import ChatDoor
+from .doors.door import Door
+from .doors.gemini import GeminiDoor
+from .doors.images import ImagesDoor
+from .doors.models import Models
+from .doors.responses import ResponsesDoor
+from .intake import Intake
+from .job_routes import job_routes
+from .key_routes import key_routes
+from .routing import Route, World
+
+GET, POST = ("GET", "HEAD"), ("POST",)
+
+_V = r"/(?:v1|v1beta|v1alpha)"
+_MODEL = r"(?:models|tunedModels)/(?P<model>[^/:]+)"
+_VERTEX = "publishers/google"
+_AT_VERTEX = rf"/(?:v1|v1beta1)/(?:projects/[^/]{{1,200}}/locations/[^/]{{1,60}}/)?{_VERTEX}/models/(?P<model>[^/:]+)"
+_RESPONSE = r"/v1/responses/(?P<id>[^/]{1,200})"
+_DRAW = r"(?:streamG|g)enerateContent"
+
+
+def routes_of(desk: Desk, bulk: Bulk) -> tuple[Route, ...]:
+    """All routes over one desk."""
+    intake = Intake(desk.blobs)
+    google = GeminiDoor(GeminiDialect(), desk, intake, bulk.files)
+    images = ImagesDoor(desk, intake, bulk.files)
+    chat = ChatDoor(desk, intake, bulk.files, ending=END_OF_STREAM)
+    responses = ResponsesDoor(desk, intake, bulk.files)
+    models = Models(desk, google, images)
+    vertex = GeminiDoor(GeminiDialect("v1beta1", place=_VERTEX), desk, intake, bulk.files)
+    imagen = GeminiDoor(ImagenDialect(max_n=desk.rules.max_n), desk, intake, bulk.files)
+    vertex_imagen = GeminiDoor(ImagenDialect("v1beta1", "vertex", desk.rules.max_n), desk, intake, bulk.files)
+    places: dict[str, Door] = {
+        "/v1/images/generations": images,
+        "/v1/chat/completions": chat,
+        "/v1/responses": responses,
+    }
+    return (
+        Route(POST, re.compile(rf"{_V}/{_MODEL}:{_DRAW}"), google.asked_here),
+        Route(POST, re.compile(rf"{_V}/{_MODEL}:countTokens"), google.count),
+        Route(POST, re.compile(rf"{_V}/{_MODEL}:predict"), imagen.asked_here),
+        Route(POST, re.compile(rf"{_AT_VERTEX}:{_DRAW}"), vertex.asked_here),
+        Route(POST, re.compile(rf"{_AT_VERTEX}:countTokens"), vertex.count),
+        Route(POST, re.compile(rf"{_AT_VERTEX}:predict"), vertex_imagen.asked_here),
+        Route(POST, re.compile(r"/v1(?P<path>/images(?:/(?:generations|edits|variations))?)"), images.asked_here),
+        Route(POST, re.compile(r"/v1(?P<path>/chat/completions)"), chat.asked_here),
+        Route(POST, re.compile(r"/v1(?P<path>/responses)"), responses.asked_here),
+        Route(GET, re.compile(rf"{_RESPONSE}"), responses.get),
+        Route(("DELETE",), re.compile(rf"{_RESPONSE}"), responses.delete),
+        Route(POST, re.compile(rf"{_RESPONSE}/cancel"), responses.cancel),
+        Route(GET, re.compile(rf"{_V}/models"), models.google_list, World.GOOGLE),
+        Route(GET, re.compile(rf"{_V}/models/(?P<model>[^:]+)"), models.google_one, World.GOOGLE),
+        *bulk.routes(google, images, places),
+        *key_routes(desk),
+        *job_routes(desk, intake, (google, images, chat, responses, imagen)),
+        Route(GET, re.compile(r"/v1/models"), models.openai_list, World.OPENAI),
+        Route(GET, re.compile(r"/v1/models/(?P<model>.+)"), models.openai_one, World.OPENAI),
+    )

@@ -1,0 +1,73 @@
+"""The caps that all runs share hold for a gateway too, and one that is reached is an error like any other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+
+import openai
+import pytest
+import pytest_asyncio
+
+from cavendish.front.build import Setup
+from cavendish.front.gateway.app import Gateway, GatewayOptions
+from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.spending import list_prices, open_book
+from cavendish.io.clock import SystemClock
+from cavendish.sim.server import SimServer
+
+MODEL = "google/nano-banana-2"
+
+
+@pytest.fixture
+def setup(tmp_path: Path, upstream: SimServer) -> Setup:
+    """Settings that lead to the simulator as if it were Google, with room for seven pictures."""
+    return Setup(
+        {
+            "endpoints.google.base_url": upstream.url,
+            "endpoints.google.api_key": "a-key-of-nobody",
+            "endpoints.google.max_cost_per_day": "0.5",
+            "state": str(tmp_path / "state"),
+        }
+    )
+
+
+@pytest_asyncio.fixture
+async def capped(tmp_path: Path, setup: Setup) -> AsyncIterator[Gateway]:
+    gateway = Gateway(setup, GatewayOptions(tmp_path / "store", port=0, grace_s=2.0, rules=DeskRules(max_wait_s=5.0)))
+    await gateway.open()
+    yield gateway
+    await gateway.close()
+
+
+async def test_a_cap_of_the_day_is_told_and_the_gateway_goes_on(
+    capped: Gateway, upstream: SimServer, setup: Setup
+) -> None:
+    price = list_prices(setup.catalog, date(2026, 11, 21))("google", "gemini-3.1-flash-image", "")
+    assert price is not None
+    room = 500_000_000 // price
+    async with openai.AsyncOpenAI(api_key="none", base_url=f"{capped.url}/v1", max_retries=0) as client:
+        first, second = await asyncio.gather(
+            client.images.generate(model=MODEL, prompt="a kite", n=4),
+            client.images.generate(model=MODEL, prompt="a boat", n=4),
+        )
+        assert len(first.data or []) + len(second.data or []) == room
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.images.generate(model=MODEL, prompt="a swan")
+        assert caught.value.status_code in {402, 429}
+        assert "the cap of $0.50 a day for google" in caught.value.message
+        assert await client.models.list()
+    assert upstream.sim.stats(0.0, 0.0)["pictures"] == room
+
+
+async def test_what_was_spent_is_in_the_book(capped: Gateway, upstream: SimServer, setup: Setup) -> None:
+    async with openai.AsyncOpenAI(api_key="none", base_url=f"{capped.url}/v1") as client:
+        await client.images.generate(model=MODEL, prompt="a kite", n=2)
+    await capped.close()
+    book = await open_book(setup.settings, SystemClock())
+    (line,) = await book.lines()
+    (run,) = await book.runs()
+    await book.close()
+    assert (run.title, run.owner) == ("gateway", "")
+    assert line.sum.pictures == 2
+    assert line.sum.billed_nusd == round(upstream.sim.stats(0.0, 0.0)["billed_usd"] * 1e9)

@@ -1,0 +1,178 @@
+"""What those who run a gateway see: probes, numbers, a journal; and how it ends."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import orjson
+import pytest_asyncio
+
+from cavendish.front.gateway.app import Gateway
+from cavendish.front.gateway.operation.guard import GuardRules
+from cavendish.front.gateway.operation.journal import Journal
+from cavendish.io.state.port import StateError
+from cavendish.sim.server import SimServer
+from tests.front.gateway.conftest import Opener
+
+KITE = {"model": "nano-banana-2", "prompt": "a red kite", "n": 2}
+
+
+@pytest_asyncio.fixture
+async def line() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def draw(line: aiohttp.ClientSession, gateway: Gateway, **headers: str) -> aiohttp.ClientResponse:
+    async with line.post(f"{gateway.url}/v1/images/generations", json=KITE, headers=headers) as answer:
+        await answer.read()
+        return answer
+
+
+async def test_a_line_for_each_request_without_pictures_keys_and_prompts(open_gateway: Opener, line) -> None:
+    lines: list[bytes] = []
+    gateway = await open_gateway(journal=Journal(lines.append))
+    await draw(line, gateway, Authorization="Bearer a-very-secret-key", **{"x-request-id": "mine-1"})
+    await (await line.get(f"{gateway.url}/v1/nothing?key=another-secret")).read()
+    first, second = (orjson.loads(one) for one in lines)
+    assert {name: first[name] for name in ("id", "status", "door", "n", "pictures", "method", "path")} == {
+        "id": "mine-1",
+        "status": 200,
+        "door": "openai_images",
+        "n": 2,
+        "pictures": 2,
+        "method": "POST",
+        "path": "/v1/images/generations",
+    }
+    assert first["model"] == "gemini-3.1-flash-image"
+    assert first["ms"] >= 0
+    assert "cost_usd" in first
+    assert second["status"] == 404
+    told = b"".join(lines)
+    assert not any(word in told for word in (b"secret", b"kite", b"b64_json"))
+    assert max(map(len, lines)) < 1000
+
+
+async def test_prompts_are_told_when_asked_for(open_gateway: Opener, line) -> None:
+    lines: list[bytes] = []
+    gateway = await open_gateway(journal=Journal(lines.append, prompts=True))
+    await draw(line, gateway)
+    assert orjson.loads(lines[0])["prompt"] == "a red kite"
+
+
+async def test_a_request_has_a_name_in_and_out(gateway: Gateway, line) -> None:
+    assert (await draw(line, gateway, **{"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
+    for hostile in ("a b", "x" * 200, "<script>", ""):
+        name = (await draw(line, gateway, **{"x-request-id": hostile})).headers["x-request-id"]
+        assert name
+        assert name != hostile
+
+
+async def test_the_probes(gateway: Gateway, line, monkeypatch) -> None:
+    async with line.get(f"{gateway.url}/healthz") as answer:
+        assert (answer.status, await answer.text()) == (200, "ok")
+    async with line.get(f"{gateway.url}/readyz") as answer:
+        told = await answer.json()
+        assert (answer.status, told) == (200, {"ready": True, "books": True, "folder": True, "draining": False})
+
+    async def away(_work: object) -> None:
+        raise StateError("away")
+
+    assert gateway._desk is not None
+    monkeypatch.setattr(gateway._desk.books, "read", away)
+    async with line.get(f"{gateway.url}/readyz") as answer:
+        assert (answer.status, (await answer.json())["books"]) == (503, False)
+
+
+async def test_the_numbers(gateway: Gateway, line) -> None:
+    await draw(line, gateway)
+    await draw(line, gateway)
+    await (await line.get(f"{gateway.url}/v1/nothing")).read()
+    async with line.get(f"{gateway.url}/metrics") as answer:
+        told = dict(row.rsplit(" ", 1) for row in (await answer.text()).splitlines() if not row.startswith("#"))
+    assert told['cavendish_requests_total{door="openai_images",status="200"}'] == "2"
+    assert told['cavendish_requests_total{door="other",status="404"}'] == "1"
+    assert told['cavendish_pictures_total{door="openai_images"}'] == "4"
+    assert told['cavendish_request_seconds_count{door="openai_images"}'] == "2"
+    assert told['cavendish_request_seconds_bucket{door="openai_images",le="+Inf"}'] == "2"
+    assert told["cavendish_requests_at_work"] == "0"
+
+
+async def test_while_it_drains_nothing_new_is_taken(open_gateway: Opener, line, upstream: SimServer) -> None:
+    gateway = await open_gateway()
+    await gateway.drain()
+    async with line.get(f"{gateway.url}/readyz") as answer:
+        assert (answer.status, (await answer.json())["draining"]) == (503, True)
+    answer = await draw(line, gateway)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert (await line.get(f"{gateway.url}/healthz")).status == 200
+    assert upstream.sim.stats(0.0, 0.0)["requests"] == 0
+
+
+async def test_no_page_of_a_browser_may_ask_unless_it_is_named(open_gateway: Opener, line) -> None:
+    asks = {"Origin": "https://app.test", "Access-Control-Request-Method": "POST"}
+    gateway = await open_gateway()
+    async with line.options(f"{gateway.url}/v1/images/generations", headers=asks) as answer:
+        assert answer.status == 405
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    await gateway.close()
+    gateway = await open_gateway(guard=GuardRules(origins=("https://app.test",)))
+    async with line.options(f"{gateway.url}/v1/images/generations", headers=asks) as answer:
+        assert answer.status == 204
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.test"
+    drawn = await draw(line, gateway, Origin="https://app.test")
+    assert drawn.headers["Access-Control-Allow-Origin"] == "https://app.test"
+    other = await draw(line, gateway, Origin="https://other.test")
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+async def test_spans_where_somebody_listens(gateway: Gateway, line, monkeypatch) -> None:
+    from cavendish.front.gateway import traces
+
+    spans: dict[str, dict[str, object]] = {}
+
+    class Span:
+        def __init__(self, name: str) -> None:
+            self.told = spans.setdefault(name, {})
+
+        def set_attributes(self, told: dict[str, object]) -> None:
+            self.told.update(told)
+
+        def set_attribute(self, name: str, value: object) -> None:
+            self.told[name] = value
+
+        def end(self, _at: int) -> None:
+            self.told["ended"] = True
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.told["ended"] = True
+
+    class Tracer:
+        def start_as_current_span(self, name: str, *_: object) -> Span:
+            return Span(name)
+
+        def start_span(self, name: str, *, attributes: dict[str, object], **_: object) -> Span:
+            span = Span(name)
+            span.told.update(attributes)
+            return span
+
+    monkeypatch.setattr(traces.trace, "get_tracer", lambda _: Tracer())
+    await draw(line, gateway)
+    request = spans["POST gateway"]
+    assert request["http.response.status_code"] == 200
+    assert request["cavendish.pictures"] == 2
+    assert [told["ended"] for name, told in spans.items() if name.startswith("call ")] == [True]
+    assert "kite" not in str(spans)
+
+
+async def test_a_book_that_is_away_is_told_as_such(gateway: Gateway, line, monkeypatch) -> None:
+    async def away(_entry: object) -> None:
+        raise StateError("postgresql://host: away")
+
+    assert gateway._desk is not None
+    with monkeypatch.context() as broken:
+        broken.setattr(gateway._desk.books, "write", away)
+        answer = await draw(line, gateway)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

@@ -1,0 +1,83 @@
+"""A repeat of a request whose answer was lost buys nothing; a second request for the same is a second one."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest_asyncio
+
+from cavendish.front.gateway.app import Gateway
+from cavendish.sim.server import SimServer
+from tests.front.gateway.conftest import Opener
+
+ASKED = {"model": "nano-banana-2", "prompt": "a red kite", "n": 2, "response_format": "b64_json"}
+
+
+@pytest_asyncio.fixture
+async def line():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def ask(line: aiohttp.ClientSession, gateway: Gateway, body: Any = None, **headers: str) -> tuple[Any, Any]:
+    """The answer's body and headers."""
+    url = f"{gateway.url}/v1/images/generations"
+    async with line.post(url, json=body or ASKED, headers=headers) as answer:
+        return await answer.json(), answer.headers
+
+
+def bought(upstream: SimServer) -> int:
+    return upstream.sim.stats(0.0, 0.0)["requests"]
+
+
+async def test_the_same_words_asked_twice_are_two(line, gateway: Gateway, upstream: SimServer) -> None:
+    first, _ = await ask(line, gateway)
+    second, headers = await ask(line, gateway)
+    assert bought(upstream) == 4
+    assert "x-cavendish-replayed" not in headers
+    assert first["data"] != second["data"]
+
+
+async def test_the_same_words_asked_side_by_side_are_two(line, gateway: Gateway, upstream: SimServer) -> None:
+    await asyncio.gather(ask(line, gateway), ask(line, gateway), ask(line, gateway))
+    assert bought(upstream) == 6
+
+
+async def test_an_idempotency_key_never_buys_twice(line, gateway: Gateway, upstream: SimServer) -> None:
+    key = {"Idempotency-Key": "order-17"}
+    answers = await asyncio.gather(ask(line, gateway, **key), ask(line, gateway, **key))
+    later, headers = await ask(line, gateway, **key)
+    assert bought(upstream) == 2
+    assert answers[0][0]["data"] == answers[1][0]["data"] == later["data"]
+    assert headers["x-cavendish-replayed"] == "true"
+
+
+async def test_a_repeat_that_says_so_is_answered_with_the_first(line, gateway: Gateway, upstream: SimServer) -> None:
+    first, _ = await ask(line, gateway)
+    again, headers = await ask(line, gateway, **{"x-stainless-retry-count": "1"})
+    assert bought(upstream) == 2
+    assert again["data"] == first["data"]
+    assert headers["x-cavendish-replayed"] == "true"
+
+
+async def test_who_hung_up_and_asks_again_gets_what_was_bought(line, gateway: Gateway, upstream: SimServer) -> None:
+    impatient = asyncio.ensure_future(ask(line, gateway, {**ASKED, "n": 8}))
+    while not bought(upstream):  # noqa: ASYNC110 - another server's count
+        await asyncio.sleep(0.001)
+    impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)
+    again, headers = await ask(line, gateway, {**ASKED, "n": 8})
+    assert len(again["data"]) == 8
+    assert bought(upstream) == 8
+    assert headers["x-cavendish-job"]
+
+
+async def test_an_idempotency_key_holds_over_a_restart(line, open_gateway: Opener, upstream: SimServer) -> None:
+    gateway = await open_gateway()
+    first, _ = await ask(line, gateway, **{"Idempotency-Key": "order-18"})
+    await gateway.close()
+    gateway = await open_gateway()
+    again, headers = await ask(line, gateway, **{"Idempotency-Key": "order-18"})
+    assert bought(upstream) == 2
+    assert again["data"] == first["data"]
+    assert headers["x-cavendish-replayed"] == "true"

@@ -1,0 +1,94 @@
+"""Whose job it is: one replica's at a time, and who lost it writes nothing more of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cavendish.io.clock import SystemClock
+from cavendish.io.desk.books import DONE, DeskBooks, JobEntry, TakenOver
+from cavendish.io.desk.ledger import JobLedger
+from cavendish.io.desk.schema import MIGRATIONS
+from cavendish.io.state.database import open_database
+from cavendish.model.fault import Fault, FaultKind
+from cavendish.model.request import ImageRequest
+from cavendish.model.result import Failure, Slot
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
+
+ASKED = ImageRequest.of("a kite", "m")
+LOST = Failure(Slot("j1.0", "j1", 0, 0, ASKED), Fault(FaultKind.NO_IMAGE, "none"), 0)
+
+Opener = Callable[[str], Awaitable[DeskBooks]]
+
+
+@pytest_asyncio.fixture(params=["sqlite", "postgres"])
+async def books_of(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
+    address = tmp_path if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    opened: list[DeskBooks] = []
+
+    async def make(owner: str) -> DeskBooks:
+        database = await open_database(address, "desk", MIGRATIONS, SystemClock())
+        books = DeskBooks(database, owner, "here")
+        opened.append(books)
+        await books.beat()
+        return books
+
+    yield make
+    for books in opened:
+        await books.close()
+
+
+def job(books: DeskBooks, **changes: object) -> JobEntry:
+    return replace(JobEntry("j1", books.owner, "me", "gemini", "form", ASKED, 1.0), **changes)
+
+
+async def test_a_living_replica_keeps_its_jobs(books_of: Opener) -> None:
+    one, two = await books_of("one.a"), await books_of("two.a")
+    await one.begin(job(one))
+    assert await two.inherit() == []
+    assert await one.inherit() == []
+
+
+async def test_a_job_of_the_dead_goes_to_one_heir(books_of: Opener) -> None:
+    one, two, three = await books_of("one.a"), await books_of("two.a"), await books_of("three.a")
+    await one.begin(job(one))
+    assert await two.neighbours() == ["one.a", "three.a"]
+    await two.retire(["one.a"])
+    assert [entry.id for entry in await two.inherit()] == ["j1"]
+    assert await three.inherit() == []
+    entry = await two.job("j1")
+    assert entry is not None
+    assert entry.owner == "two.a"
+
+
+async def test_who_lost_a_job_writes_nothing_more_of_it(books_of: Opener) -> None:
+    one, two = await books_of("one.a"), await books_of("two.a")
+    await one.begin(job(one))
+    await two.retire(["one.a"])
+    await two.inherit()
+    with pytest.raises(TakenOver):
+        await JobLedger(one, "j1").conclude(LOST)
+    with pytest.raises(TakenOver):
+        await one.end("j1", DONE, 2.0, {})
+    assert await two.outcomes("j1") == []
+    await JobLedger(two, "j1").conclude(LOST)
+    await two.end("j1", DONE, 2.0, {})
+    assert await one.outcomes("j1") == [LOST]
+
+
+async def test_who_departs_leaves_its_jobs_to_others(books_of: Opener) -> None:
+    one, two = await books_of("one.a"), await books_of("two.a")
+    await one.begin(job(one))
+    await one.depart()
+    assert [entry.id for entry in await two.inherit()] == ["j1"]
+
+
+async def test_one_token_is_one_job_at_all_replicas(books_of: Opener) -> None:
+    one, two = await books_of("one.a"), await books_of("two.a")
+    first = await one.begin(job(one, token="order"))
+    second = await two.begin(job(two, id="j2", token="order"))
+    assert (first.id, second.id) == ("j1", "j1")
