@@ -14,7 +14,7 @@ from scripts.provider_pages import PROVIDERS
 from tests.docs.pages import GUIDES, PAGES, ROOT, blocks, name_of
 
 RUN = (ROOT / "README.md", *GUIDES)
-NEVER_ENDS = "sim"
+NEVER_END = {"sim", "serve"}
 ENDS_WITH = {"[sim:image_safety]": 1, "--skip-bad": 3}
 """What else than 0 an example ends with, by a word in it."""
 
@@ -31,7 +31,7 @@ def exit_code(words):
 
 
 @pytest.mark.parametrize("page", RUN, ids=name_of)
-def test_the_examples_run(page, sim, cavendish, tmp_path):
+def test_the_examples_run(page, sim, cavendish, serving, tmp_path):
     names = {"__name__": "__main__"}
     for block in blocks(page):
         if block.file:
@@ -39,7 +39,9 @@ def test_the_examples_run(page, sim, cavendish, tmp_path):
         if block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
         for words in commands(block) if block.language == "sh" else ():
-            if words[0] != NEVER_ENDS:
+            if words[0] == "serve":
+                serving()
+            if words[0] not in NEVER_END:
                 ran = cavendish(*words)
                 assert ran.code == exit_code(words), f"line {block.line}: {words}: {ran.err}"
 

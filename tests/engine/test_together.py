@@ -76,6 +76,79 @@ def test_what_no_job_made_joins_the_single_calls():
     assert {p.route.mode for p in rig.watcher.pictures} == {"standard"}
 
 
+PATIENT = BulkPolicy(rows=3, deadline_s=1e6)
+MISS = Fault(FaultKind.IMAGE_OTHER, "nothing was drawn", Charged.NO)
+
+
+@pytest.mark.parametrize(
+    "wish, cap, expected",
+    [
+        pytest.param(True, None, "standard", id="no cap"),
+        pytest.param(True, 4 * PRICE, "standard", id="room for it"),
+        pytest.param(False, None, "batch", id="a run that is not by a plan"),
+    ],
+)
+def test_what_a_job_missed_goes_online(wish, cap, expected):
+    rig = PairRig(prompts=("a", "b", "c"), jobs=3, max_cost_nusd=cap, bounds=replace(PATIENT, misses_online=wish))
+    rig.works.faults["b"] = [MISS]
+    assert run_virtual(rig.run()).stop is None
+    assert run_virtual(rig.routes())["b"] == expected
+    assert len(rig.works.jobs) == (2 if expected == "batch" else 1)
+
+
+def dear_rig(names, cap, misses, set_aside=1.0):
+    """A single call costs two, a line of a job one, for which ``set_aside`` is reserved."""
+    rig = PairRig(prompts=names, jobs=len(names), bounds=replace(PATIENT, misses_online=True))
+    rig.max_cost_nusd = round(cap * PRICE)
+    rig.online = rig.lanes[0] = replace(rig.online, pricing=Times(rig.online.pricing, 2, 2))
+    lane = rig.place.lane
+    rig.place = replace(rig.place, lane=replace(lane, pricing=Times(lane.pricing, 1, set_aside)))
+    rig.works.faults.update({name: [MISS] for name in misses})
+    return rig
+
+
+class Times:
+    """``Pricing`` at so many times the price, of which so many times is set aside."""
+
+    def __init__(self, pricing, price, bound):
+        self._pricing, self._price, self._bound = pricing, price, bound
+
+    def estimate(self, slot):
+        return self._price * self._pricing.estimate(slot)
+
+    def bound(self, slot):
+        return round(self._bound * self._pricing.estimate(slot))
+
+    def __getattr__(self, name):
+        return getattr(self._pricing, name)
+
+
+@pytest.mark.parametrize(
+    "cap, misses, online",
+    [
+        pytest.param(3.5, "b", "", id="no room for it"),
+        pytest.param(4.0, "b", "b", id="just room for it"),
+        pytest.param(4.0, "bc", "b", id="room for one, and for the other by a job"),
+        pytest.param(4.5, "abc", "a", id="those by a job have their room"),
+    ],
+)
+def test_a_miss_that_has_no_room_online_takes_a_further_job(cap, misses, online):
+    rig = dear_rig(("a", "b", "c"), cap, misses)
+    assert run_virtual(rig.run()).stop is None
+    routes = run_virtual(rig.routes())
+    assert "".join(sorted(name for name, mode in routes.items() if mode == "standard")) == online
+    assert len(routes) == 3
+
+
+def test_a_miss_waits_for_the_money_that_other_jobs_leave():
+    """When the first job ends 1.75 are left beside the second, and 2.5 when that has ended."""
+    rig = dear_rig(TEN[:6], 7.5, "b", set_aside=1.25)
+    rig.works.slower = {"batches/2": 600.0}
+    assert run_virtual(rig.run()).stop is None
+    assert run_virtual(rig.routes())["b"] == "standard"
+    assert len(rig.works.jobs) == 2
+
+
 def test_one_budget_holds_for_both():
     rig = PairRig(max_cost_nusd=7 * PRICE)
     end = run_virtual(rig.run())

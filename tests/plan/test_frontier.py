@@ -243,3 +243,14 @@ def test_a_share_of_a_pool_is_what_its_pace_says(planner, count):
 def test_of_one_kind_the_whole_pool_is_its_own(count):
     pace = paces(lane(rpm=3), Call(Load(), LATENCY), 20)["google"]
     assert Fraction(count, pace.by(pace.done_s(count))) <= 1
+
+
+@pytest.mark.parametrize(
+    "pictures, within_s",
+    [(1, BATCH_S), (10, BATCH_S), (11, 2 * BATCH_S), (20, 2 * BATCH_S), (25, 3 * BATCH_S)],
+)
+def test_more_than_all_jobs_take_at_once_takes_a_further_round(pictures, within_s):
+    by_jobs = Way(0, "batch", 5, batch_paces("batch", pictures, BATCH_S, 10))
+    plan = Planner((pictures,), (by_jobs,)).cheapest()
+    assert plan is not None
+    assert plan.slow_s == within_s

@@ -14,6 +14,12 @@ def test_the_same_seed_and_stream_throw_the_same():
     assert len({tuple(throws(1)), tuple(throws(2)), tuple(throws(1, "a")), tuple(throws(1, "b"))}) == 4
 
 
+def test_neighbouring_seeds_have_nothing_in_common():
+    dice = [SeededDice(seed, "client") for seed in range(20)]
+    throws = [{one.uniform() for _ in range(200)} for one in dice]
+    assert len(set().union(*throws)) == 20 * 200
+
+
 def test_the_generator_is_the_published_one():
     """The first outputs of splitmix64 from state 1234567, divided by 2**64."""
     dice = SeededDice(0)

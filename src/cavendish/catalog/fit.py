@@ -44,12 +44,14 @@ def fit(request: ImageRequest, resolved: Resolved, *, strict: bool = False) -> F
     instead of any notice. Of a model without a card only the prompt and the count are checked.
     """
     _check_count(request.n)
-    _check_prompt(request, resolved.card.max_input_tokens)
+    check_prompt(request, resolved.card)
     if not resolved.known:
         return Fitted(request)
     notices: list[Notice] = []
     # Pixels can only be asked for where they can be told.
-    card = resolved.card if resolved.offer.shape != "words" else replace(resolved.card, any_pixels=None)
+    card, words = resolved.card, resolved.offer.shape == "words"
+    if words and card.any_pixels is not None:
+        card = replace(card, any_pixels=None)
     for step in _STEPS:
         request = step(request, card, notices)
     if strict:
@@ -74,7 +76,8 @@ def _check_count(n: int) -> None:
         raise RequestError(f"n must be at most {MAX_N:,}, got {n:,}", field="n", hints=(hint,))
 
 
-def _check_prompt(request: ImageRequest, max_input_tokens: int) -> None:
+def check_prompt(request: ImageRequest, card: ModelCard) -> None:
+    """Raises ``RequestError`` for words that the model cannot take."""
     if not request.turns or request.turns[-1].role is not Role.USER:
         raise RequestError("the last turn must be the user's: it is what asks", field="turns")
     if not request.prompt.strip():
@@ -83,7 +86,7 @@ def _check_prompt(request: ImageRequest, max_input_tokens: int) -> None:
         _check_unicode(text, "prompt")
     _check_unicode(request.system or "", "system")
     size = len(request.prompt.encode())
-    limit = max_input_tokens * BYTES_PER_TOKEN or MAX_PROMPT_BYTES
+    limit = card.max_input_tokens * BYTES_PER_TOKEN or MAX_PROMPT_BYTES
     if size > limit:
         message = f"the prompt has {size:,} bytes, and the model takes about {limit:,}"
         raise RequestError(message, field="prompt")
@@ -121,7 +124,7 @@ def _leave_out_ignored(request: ImageRequest, card: ModelCard, notices: list[Not
             what = "always thinks and takes no level of it" if always else f"takes no {name.replace('_', ' ')}"
             text = f"{card.name} {what}: it was left out"
             notices.append(Notice("field_ignored", text, name))
-    return request.having(**dropped)
+    return request.having(**dropped) if dropped else request
 
 
 def _fit_size(request: ImageRequest, card: ModelCard, notices: list[Notice]) -> ImageRequest:

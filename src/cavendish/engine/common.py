@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from .budget import Budget
+from .budget import CAUTION, Budget, Verdict
 from .ports import Caps, Ledger
 from .twins import Twins
 
@@ -14,11 +14,17 @@ PARTIES = 2
 
 
 class SharedBudget(Budget):
-    """A budget that tells all who wait for money when some was settled, whoever set it aside."""
+    """A budget of a plan, which must not cost more than it says; tells all who wait for money when some was settled."""
 
     def __init__(self, cap_nusd: int | None, spent_nusd: int, caps: Caps | None) -> None:
         super().__init__(cap_nusd, spent_nusd, caps)
         self.told: list[Callable[[], None]] = []
+
+    def ask(self, price_nusd: int, least_nusd: int | None = None) -> Verdict:
+        """As in ``Budget``, but a call that is alone must fit with a draft beside its picture, too."""
+        if least_nusd is not None:
+            least_nusd = min(price_nusd, least_nusd * CAUTION // 1000)
+        return super().ask(price_nusd, least_nusd)
 
     def settle(self, reserved_nusd: int, cost_nusd: int, endpoint: str = "") -> None:
         """As in ``Budget``."""

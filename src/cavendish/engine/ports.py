@@ -121,7 +121,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums over a ledger, money in nano-dollars; ``unknown_nusd`` is what attempts of unknown fate may have cost."""
+    """Sums over a ledger, money in nano-dollars; ``unknown_nusd`` is what attempts of unknown fate or price may have
+    cost.
+    """
 
     delivered: int = 0
     failed: int = 0

@@ -42,7 +42,9 @@ def lost(closing: Closing) -> str:
 
 
 def advice_on(stop: Fault) -> str | None:
-    """What to do about what stopped a run."""
-    if stop.kind is FaultKind.BUDGET and stop.limit not in {"", MAX_COST}:
+    """What to do about what stopped a run, beside the line that resumes it, which has a cap that is enough."""
+    if stop.limit == MAX_COST:
+        return None
+    if stop.kind is FaultKind.BUDGET and stop.limit:
         return f"a higher {stop.limit} in the configuration lets it go on before; see cavendish spend"
     return ADVICE.get(stop.kind)

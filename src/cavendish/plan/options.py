@@ -144,9 +144,12 @@ def held_by(lane: Lane, call: Call, pictures: int) -> str:
     return bound_by(calls, _own_limits(lane), call.latency.p50_s, call.load, lane.today) if calls else ""
 
 
-def batch_paces(name: str, most: int, within_s: float = BATCH_S) -> dict[str, Pace]:
-    """What a batch API makes: all at once, when its time is over."""
-    return {name: Pace(Starts((0.0,), (max(1, most),)), within_s, within_s)}
+def batch_paces(name: str, most: int, within_s: float = BATCH_S, at_once: int | None = None) -> dict[str, Pace]:
+    """What a batch API makes: ``at_once`` (all, unless told) when its time is over, then as many again."""
+    most = max(1, most)
+    rounds = range(-(-most // (at_once or most)))
+    ends = tuple(min(most, (number + 1) * (at_once or most)) for number in rounds)
+    return {name: Pace(Starts(tuple(number * within_s for number in rounds), ends), within_s, within_s)}
 
 
 def at_all(counts: Sequence[int]) -> int:

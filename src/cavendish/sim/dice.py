@@ -16,6 +16,13 @@ _NORMAL = NormalDist()
 _Z90 = _NORMAL.inv_cdf(0.9)
 
 
+def _mixed(state: int) -> int:
+    """What splitmix64 makes of a state: each bit of it moves half of the others."""
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+    return state ^ (state >> 31)
+
+
 class SeededDice:
     """``engine.ports.Dice``: a stream of numbers, and ids that sort by birth.
 
@@ -24,17 +31,15 @@ class SeededDice:
     """
 
     def __init__(self, seed: int, stream: str = "") -> None:
-        self._state = (seed * _GOLDEN + zlib.crc32(stream.encode()) * 0xD1B54A32D192ED03) & _MASK
+        # Mixed: else the throws of one seed would be those of the seed before, moved on by one.
+        self._state = _mixed((seed * _GOLDEN + zlib.crc32(stream.encode()) * 0xD1B54A32D192ED03) & _MASK)
         self._prefix = f"{seed & 0xFFFFFFFF:08x}"
         self._born = 0
 
     def uniform(self) -> float:
         """A number in [0, 1)."""
         self._state = (self._state + _GOLDEN) & _MASK
-        mixed = self._state
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-        return ((mixed ^ (mixed >> 31)) >> 11) / (1 << 53)
+        return (_mixed(self._state) >> 11) / (1 << 53)
 
     def fresh_id(self) -> str:
         """An id that these dice gave to nobody else."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..dialects.gemini.usage import write_count
 from ..model.request import Image, ImageRequest
 from .answers import INPUT_IMAGE_TOKENS
 from .checks import signs
@@ -50,7 +51,4 @@ def page(entries: Sequence[Entry], size: str, token: str) -> dict[str, Any]:
 def token_count(request: ImageRequest, total: int) -> dict[str, Any]:
     """The answer of countTokens."""
     images = sum(isinstance(part, Image) for turn in request.turns for part in turn.parts) * INPUT_IMAGE_TOKENS
-    details = [{"modality": "TEXT", "tokenCount": total - images}]
-    if images:
-        details.append({"modality": "IMAGE", "tokenCount": images})
-    return {"totalTokens": total, "promptTokensDetails": details}
+    return write_count(total - images, images)

@@ -26,6 +26,7 @@ class Works:
     ``takes_s`` is how long a job takes, ``submit_s`` to ask for one, ``listed_after_s`` until it is in the list, and
     ``first`` tells that there is one; ``ends`` how the next jobs end; ``answers`` has faults for the next creations,
     after which the job was made all the same when ``lost`` says so. ``faults`` are per prompt, used up in order.
+    ``slower`` has seconds more by the id of a job.
     """
 
     def __init__(self, takes_s=3600.0):
@@ -36,7 +37,7 @@ class Works:
         self.bought = Counter()
         self.lists = 0
         self.result_faults = []
-        self.missing = set()
+        self.missing, self.slower = set(), {}
         self.submit_s, self.listed_after_s = 1.0, 0.0
         self.first = asyncio.Event()
 
@@ -76,7 +77,8 @@ class FakeJobs:
         job, _, end = self.works.jobs[job_id]
         if job_id in self.works.cancelled:
             return replace(job, state=JobState.CANCELLED)
-        over = self._now() - self.works.made_at[job_id] >= self.works.takes_s
+        takes_s = self.works.takes_s + self.works.slower.get(job_id, 0.0)
+        over = self._now() - self.works.made_at[job_id] >= takes_s
         return replace(job, state=end if over else JobState.RUNNING)
 
     async def cancel(self, job_id):

@@ -54,9 +54,9 @@ def test_a_deadline_takes_the_cheapest_and_a_budget_the_fastest(cavendish):
 @pytest.mark.parametrize(
     "bounds, why, nearest",
     [
-        (("--deadline", "5m"), "within 5 min 0 s", "the fastest plan: $14."),
+        (("--deadline", "5m"), "within 5 min", "the fastest plan: $14."),
         (("--max-cost", "1"), "nothing costs $1.00 or less", "the cheapest plan: $7."),
-        (("--deadline", "1h", "--max-cost", "8"), "within 1 h 0 min for $8.00", "for that money: $7."),
+        (("--deadline", "1h", "--max-cost", "8"), "within 1 h for $8.00", "for that money: $7."),
     ],
 )
 def test_no_such_plan_says_what_is_nearest(cavendish, bounds, why, nearest):
@@ -65,6 +65,28 @@ def test_no_such_plan_says_what_is_nearest(cavendish, bounds, why, nearest):
     told = cavendish("plan", *HUNDRED, "--via", "google", "--rpm", 10, *bounds, "--json")
     assert (told.code, told.json["chosen"]) == (4, None)
     assert any(nearest in line for line in told.json["nearest"])
+
+
+def test_a_dearer_way_of_unknown_time_is_told_with_what_would_tell_its_time(cavendish):
+    asked = ("plan", "a kite", "-n", 100, "-m", "nano-banana-pro", "--via", "google,apiyi", "--mode", "per_request")
+    lone = cavendish(*asked)
+    assert "--rpm apiyi=REQUESTS_A_MINUTE" in lone.out
+    both = ("plan", *HUNDRED[:-2], "--via", "google,apiyi")
+    told = cavendish(*both, "--json").json
+    assert [split(plan["split"]) for plan in told["untimed"]] == [{"apiyi per_request": 100}]
+    assert told["untimed"][0]["seconds"] is None
+    assert told["untimed"][0]["least_seconds"] < told["frontier"][-1]["slow_seconds"]
+    text = cavendish(*both).out
+    assert "100 apiyi" in text
+    assert "--rpm apiyi=REQUESTS_A_MINUTE" in text
+    timed = cavendish(*both, "--rpm", "google=10,apiyi=60", "--json").json
+    assert timed["untimed"] == []
+
+
+def test_a_plan_fits_a_terminal_of_80_columns(cavendish, monkeypatch):
+    monkeypatch.setattr("cavendish.front.planning.show.PLAIN_WIDTH", 80)
+    text = cavendish("plan", *HUNDRED, "--via", "google,apiyi", "--rpm", "google=10").out
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_unknown_limits_promise_nothing(cavendish):
@@ -200,7 +222,7 @@ def test_a_dry_run_shows_the_other_ways(cavendish):
     assert "100 google batch" in text
     batch = cavendish("generate", *HUNDRED, "--via", "google", "--mode", "batch", "--dry-run").out
     assert "requests a minute" not in batch
-    assert "within 24 h 0 min, mostly much sooner" in batch
+    assert "within 24 h, mostly much sooner" in batch
 
 
 def test_pictures_of_one_call_are_counted_as_such(cavendish):
@@ -248,3 +270,15 @@ def test_a_dry_run_of_several_models_plans_the_comparison(cavendish):
     assert told["pictures"] == 20
     assert [route["pictures"] for route in told["routes"]] == [10, 10]
     assert told["seconds"] == 23.0
+
+
+def test_a_rehearsal_of_a_batch_keeps_the_time_of_its_plan(cavendish):
+    """Its misses go online when the jobs have ended, and its bound has room for all of them at once."""
+    asked = ("a kite", "-n", 100, "-m", "nano-banana-2.1", "--size", "4K", "--via", "google", "--tier", "tier1")
+    told = cavendish("plan", *asked, "--rehearse", "--json").json
+    assert split(told["chosen"]["split"]) == {"google batch": 100}
+    rehearsal = told["rehearsal"]
+    assert rehearsal["seconds"]["p50"] <= told["chosen"]["slow_seconds"]
+    assert rehearsal["cost"]["p90"] <= told["chosen"]["at_most"]
+    by_mode = {route["mode"]: route["pictures"] for route in rehearsal["routes"]}
+    assert by_mode["batch"] > 90

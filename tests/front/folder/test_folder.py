@@ -477,7 +477,19 @@ def test_json_holds_all_sums(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "seconds, text", [(0.25, "0.2 s"), (42.4, "42 s"), (60, "1 min 0 s"), (59.6, "1 min 0 s"), (18_500, "5 h 8 min")]
+    "seconds, text",
+    [
+        (0.25, "0.2 s"),
+        (42.4, "42 s"),
+        (60, "1 min"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (18_500, "5 h 8 min"),
+        (86_400, "24 h"),
+        (99.4 * 3600, "99 h 24 min"),
+        (100 * 3600, "4 d 4 h"),
+        (10 * 86_400, "10 d"),
+    ],
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text

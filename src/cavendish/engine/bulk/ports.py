@@ -59,7 +59,9 @@ class BulkPolicy:
     ``rows`` and ``input_bytes`` bound one job, ``jobs`` those at work at once (Google takes a hundred of a project).
     Polls are ``first_poll_s`` apart at first and get rarer up to ``poll_cap_s``. ``deadline_s`` after the first of its
     jobs was asked for, those that are not done are given up. What is then left goes elsewhere, unless ``only`` says
-    that it is to be left open. ``listing_s``: how long a new job may be missing from the provider's list.
+    that it is to be left open. ``misses_online``: what a job answered without a picture goes elsewhere as well, as far
+    as the cap of the run has room for it there; else it goes into a further job. ``listing_s``: how long a new job may
+    be missing from the provider's list.
     """
 
     rows: int = 500
@@ -69,9 +71,14 @@ class BulkPolicy:
     poll_cap_s: float = 120.0
     deadline_s: float | None = None
     only: bool = False
+    misses_online: bool = False
     listing_s: float = 20.0
 
     @property
     def goes_online(self) -> bool:
         """Whether what no job made in time may be bought elsewhere, at the full price."""
         return self.deadline_s is not None and not self.only
+
+
+AT_ONCE_BY_JOBS = BulkPolicy().rows * BulkPolicy().jobs
+"""As many pictures as all jobs of a run that are at work at once."""

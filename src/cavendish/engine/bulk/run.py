@@ -80,6 +80,7 @@ class BulkEngine:
         self._filling: dict[int, Filling] = {}
         self._again: list[tuple[float, Work]] = []
         self._left: list[Slot] = []
+        self._left_nusd = 0
         self._elsewhere: set[str] = set()
         self._taken_up: set[str] = set()
         self._shut: dict[int, Fault] = {}
@@ -438,7 +439,10 @@ class BulkEngine:
     async def _launch_again(self) -> None:
         due_at = max(at for at, _ in self._again)
         works, self._again = [work for _, work in self._again], []
-        await self.pause(max(0.0, due_at - self._parts.clock.monotonic()))
+        if self._bounds.misses_online:
+            works = self._by_jobs_again(works, due_at)
+        if works:
+            await self.pause(max(0.0, due_at - self._parts.clock.monotonic()))
         for work in works:
             place = next((p for p in self._places.bulk(work.slot) if p.lane is work.lane), None)
             if place is None or id(place) in self._shut:
@@ -447,6 +451,36 @@ class BulkEngine:
                 self._fill(place, work)
                 await self._launch_full()
         await self._launch_all()
+
+    def _by_jobs_again(self, works: Sequence[Work], due_at: float) -> list[Work]:
+        """Those that take a further job, which may take a day: the cap has no room for single calls for them.
+
+        While other jobs are at work it is waited for what they leave of their money.
+        """
+        missed = [work for work in works if work.state.attempts]
+        by_job = sum(work.estimate(work.lane) or 0 for work in missed)
+        kept: list[Work] = []
+        for work in missed:
+            others = by_job - (work.estimate(work.lane) or 0)
+            if self._goes_online(work, others):
+                by_job = others
+            else:
+                kept.append(work)
+        if self._tasks:
+            self._again += [(due_at, work) for work in kept]
+            kept = []
+        return [*(work for work in works if not work.state.attempts), *kept]
+
+    def _goes_online(self, work: Work, others_nusd: int) -> bool:
+        """Leave a slot to single calls, if the cap has room for that beside those that were left before and others."""
+        lane = next((lane for lane in self._places.all(work.slot) if lane.route.mode != work.lane.route.mode), None)
+        price = None if lane is None else lane.pricing.estimate(work.slot)
+        room = self.budget.left_nusd
+        if price is None or (room is not None and self._left_nusd + price + others_nusd > room):
+            return False
+        self._left_nusd += price
+        self._leave(work.slot)
+        return True
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 

@@ -74,8 +74,10 @@ def work(setup: Setup, routes: Routes, order: Order, manner: Manner) -> Exit:
 def _simulated(routes: Routes) -> str:
     if routes.wish.via:
         return "simulated: no provider is called and nothing is spent"
-    variables = " or ".join(dict.fromkeys(n for card in routes.catalog.endpoints.values() for n in card.key_env[:1]))
-    return f"simulated: there is no key, so no provider is called and nothing is spent (set {variables} for real ones)"
+    return (
+        "simulated: there is no key, so no provider is called and nothing is spent "
+        "(set GOOGLE_API_KEY for real ones; cavendish doctor tells of all keys)"
+    )
 
 
 # --- before ----------------------------------------------------------------------------------------------------------
@@ -232,6 +234,8 @@ def _report(summary: Summary, order: Order, routes: Routes, manner: Manner) -> N
         say(summary.text(paths=False))
     elif stopped is not None:
         say(f"error: stopped: {stopped.message or stopped.kind.value}")
+        if summary.resume:
+            say(f"hint: {plural(summary.facts.left, 'picture')} left; {summary.resume}")
     if stopped is not None and (advice := advice_on(stopped)):
         say(f"hint: {advice}")
     sheet = order.folder / "index.html"

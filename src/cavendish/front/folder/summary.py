@@ -24,6 +24,8 @@ NOTICES_KEPT = 1000
 MODELS_KEPT = 1000
 """Different models: more than there are, but a file may name anything."""
 NOTICES_SHOWN = 5
+HOURS_AS_DAYS = 100
+"""So many are told in days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,14 +287,21 @@ def money(amount_nusd: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``12 s``, ``3 min 20 s``, ``5 h 7 min``."""
+    """``12 s``, ``3 min 20 s``, ``5 h 7 min``, ``8 d 1 h``; ``24 h`` for a whole number of them."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    days, spare = divmod(hours, 24)
+    if hours >= HOURS_AS_DAYS:
+        return _both((days, "d"), (spare, "h"))
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return _both((hours, "h"), (minutes, "min"))
+    return _both((minutes, "min"), (rest, "s")) if minutes else f"{rest} s"
+
+
+def _both(large: tuple[int, str], small: tuple[int, str]) -> str:
+    return " ".join(f"{count} {unit}" for count, unit in (large, small)[: 2 if small[0] else 1])
 
 
 def plural(count: int, noun: str) -> str:
@@ -358,6 +367,8 @@ def _bill(summary: Summary) -> Iterable[str]:
     if summary.unknown_attempts:
         attempts = plural(summary.unknown_attempts, "attempt")
         line += f", and at most {money(summary.unknown_nusd)} for {attempts} of unknown fate"
+    elif summary.unknown_nusd:
+        line += f", and about {money(summary.unknown_nusd)} that no bill was given for"
     if summary.unpriced_attempts:
         line += f"; no price is known for {plural(summary.unpriced_attempts, 'attempt')}"
     if summary.saved_nusd:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import orjson
@@ -69,7 +69,7 @@ class PlannedRun:
         order = self._order
         for_jobs, for_calls = await shared(parts, order.max_cost_nusd)
         assert for_jobs.common is not None
-        bounds = self._bulk.bounds(self._deadline_s)
+        bounds = replace(self._bulk.bounds(self._deadline_s), misses_online=True)
         jobs = self._bulk.engine_at(Places(self._ways.jobs, self._ways.all), for_jobs, run_id, bounds)
         calls = Engine(for_calls, self._ways.calls, order.policy, order.max_cost_nusd)
         return Pair(jobs, calls, for_jobs.common)

@@ -90,8 +90,7 @@ class Ways:
         return self._bulk[option.id]
 
     def _priced(self, lane: Lane) -> Lane:
-        plan = self._plan
-        return replace(lane, pricing=PlannedPricing(lane.pricing, plan.bound_nusd, plan.cost_nusd))
+        return replace(lane, pricing=PlannedPricing.of(lane.pricing, self._plan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,11 @@ class PlannedPricing:
     pricing: Pricing
     bound_nusd: int
     cost_nusd: int
+
+    @classmethod
+    def of(cls, pricing: Pricing, plan: SavedPlan) -> PlannedPricing:
+        """The prices of a route in a plan."""
+        return cls(pricing, plan.bound_nusd, plan.cost_nusd)
 
     def estimate(self, slot: Slot) -> int | None:
         """As the route's."""

@@ -16,6 +16,9 @@ ALLOWANCE = 10
 """One part in so many of a plan's cost is left for pictures that have to be drawn again and for drafts that are billed
 beside them: more than is usual."""
 
+SPARE_CALLS = 2
+"""At least so many calls more: the last one leaves only when a draft beside its picture would fit, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -75,7 +78,7 @@ def _by(planner: Planner, deadline_s: float, budget: int | None) -> Choice:
 def bound_nusd(planner: Planner, plan: Plan, bounds: Bounds) -> int:
     """What a run made from a plan may spend: its cost, and something for second tries, within the budget."""
     dearest = max((planner.ways[number].call_nusd for number, _ in plan.counts), default=0)
-    bound = plan.cost_nusd + max(-(-plan.cost_nusd // ALLOWANCE), dearest)
+    bound = plan.cost_nusd + max(-(-plan.cost_nusd // ALLOWANCE), SPARE_CALLS * dearest)
     return bound if bounds.max_cost_nusd is None else min(bound, bounds.max_cost_nusd)
 
 

@@ -19,7 +19,10 @@ from .reading import Counted
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What came of planning an input. ``bound_nusd`` is what a run of the chosen plan may spend at most."""
+    """What came of planning an input. ``bound_nusd`` is what a run of the chosen plan may spend at most.
+
+    ``untimed`` are plans that cost more than the cheapest and may be faster than all of the frontier: nobody knows.
+    """
 
     counted: Counted
     question: Question
@@ -28,6 +31,7 @@ class Planned:
     choice: Choice
     bounds: Bounds
     bound_nusd: int = 0
+    untimed: tuple[Plan, ...] = ()
 
     def split(self, plan: Plan) -> list[tuple[int, Option, int, int]]:
         """A plan's parts: the kind's number, the option, pictures, and nano-dollars for each."""
@@ -48,7 +52,34 @@ def planned(counted: Counted, routes: WideRoutes, wish: Wish, bounds: Bounds) ->
     planner = Planner(asked.counts, asked.ways)
     choice = choose(planner, bounds)
     bound = bound_nusd(planner, choice.plan, bounds) if choice.plan else 0
-    return Planned(counted, asked, planner, planner.frontier(), choice, bounds, bound)
+    frontier = planner.frontier()
+    return Planned(counted, asked, planner, frontier, choice, bounds, bound, _untimed(asked, planner, frontier))
+
+
+def _untimed(asked: Question, planner: Planner, frontier: Sequence[Plan]) -> tuple[Plan, ...]:
+    """Everything by one option whose limits are not known: the cheapest of those, and each that may be faster yet."""
+    if not any(asked.counts):
+        return ()
+    fastest_s = min((plan.slow_s for plan in frontier), default=inf)
+    every = filter(None, (_all_by(asked, planner, option) for option in asked.options))
+    found: list[Plan] = []
+    for plan in sorted(every, key=lambda plan: plan.cost_nusd):
+        least_s = planner.end_s(plan.counts, slow=False, supposing=True)
+        if plan.slow_s == inf and plan not in frontier and least_s < fastest_s:
+            found.append(plan)
+            fastest_s = least_s
+    return tuple(found)
+
+
+def _all_by(asked: Question, planner: Planner, option: str) -> Plan | None:
+    """Every picture by one option; ``None`` when it cannot make them all."""
+    ways = {way.kind: number for number, way in enumerate(asked.ways) if way.option == option}
+    if len(ways) < len(asked.counts):
+        return None
+    counts = tuple((number, asked.counts[kind]) for kind, number in sorted(ways.items()))
+    cost = sum(count * asked.ways[number].each_nusd for number, count in counts)
+    ends_s = (planner.end_s(counts, slow=slow) for slow in (False, True))
+    return Plan(counts, cost, cost, *ends_s)
 
 
 def to_saved(made: Planned, wish: Wish, recipe: Mapping[str, Any]) -> SavedPlan:

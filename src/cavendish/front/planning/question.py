@@ -9,6 +9,7 @@ from ...catalog.cards import Latency, Limits
 from ...catalog.fit import fit
 from ...catalog.resolve import Resolved
 from ...catalog.shape import word_for
+from ...engine.bulk.ports import AT_ONCE_BY_JOBS
 from ...engine.policy import Policy
 from ...errors import RequestError
 from ...govern.day import day_ends
@@ -191,7 +192,8 @@ class _Offers:
     def _put(self, option: Option, each_nusd: int, call: Call) -> None:
         made, lane = self._made, lane_of(option, self._wish)
         most = at_all(made.counts)
-        batch = batch_paces(option.id, most, self._wish.batch_within_s)
+        # The jobs of a run are so many at once, whoever takes them.
+        batch = batch_paces(BATCH, most, self._wish.batch_within_s, AT_ONCE_BY_JOBS)
         found = batch if option.is_batch else paces(lane, call, most)
         made.ways.append(Way(self._kind, option.id, each_nusd, found, call.load.nusd))
         made.calls.append((lane, call))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...catalog.cards import Limits
+from ...engine.bulk.ports import AT_ONCE_BY_JOBS
 from ...model.money import as_float
 from ...plan.frontier import Plan
 from ...plan.options import BATCH_S
@@ -41,6 +42,7 @@ def to_json(made: Planned) -> dict[str, Any]:
         "why": made.choice.why,
         "nearest": list(made.choice.nearest),
         "frontier": [_plan(made, one) for one in made.frontier],
+        "untimed": [_plan(made, one) for one in made.untimed],
         "routes": [_option(made, option) for option in made.question.options.values()],
         "apart": [
             {
@@ -107,10 +109,12 @@ def tell(made: Planned) -> None:
     """The plan on stdout, as wide as the terminal."""
     console = _console()
     kept = f" ({made.counted.kept:,} more are there already)" if made.counted.kept else ""
-    console.print(f"{plural(made.counted.pictures, 'picture')} to make{kept}")
+    console.print(f"{plural(made.counted.pictures, 'picture')} to make{kept}{_of_model(made)}")
     if made.frontier:
         console.print()
         console.print(_frontier_table(made, mark=True))
+    for line in _rates_wanted(made):
+        console.print(line)
     console.print()
     for line in _chosen(made):
         console.print(line)
@@ -129,6 +133,8 @@ def tell_ways(made: Planned) -> None:
     console.print()
     console.print("the cheapest way for each time (cavendish plan tells more):")
     console.print(_frontier_table(made))
+    for line in _rates_wanted(made):
+        console.print(line)
 
 
 def _console() -> Console:
@@ -137,14 +143,31 @@ def _console() -> Console:
 
 
 def _frontier_table(made: Planned, *, mark: bool = False) -> Table:
-    """The cheapest plan for each time, the chosen one marked."""
+    """The cheapest plan for each time, the chosen one marked; then what may be faster, at a time that is not known."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head, right in (("", False), ("done within", True), ("usually", True), ("cost", True), ("split", False)):
         table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=head != "split")
-    for plan in made.frontier:
+    for plan in (*made.frontier, *made.untimed):
         chosen = ">" if mark and plan == made.choice.plan else ""
         table.add_row(chosen, _sure(plan), _usually(made, plan), money(plan.cost_nusd), _split(made, plan))
     return table
+
+
+def _of_model(made: Planned) -> str:
+    models = {option.resolved.route.model for option in made.question.options.values()}
+    return f", by {models.pop()}" if len(models) == 1 else ""
+
+
+def _rates_wanted(made: Planned) -> Iterator[str]:
+    """How to have a time where it is not known."""
+    plans = [*made.untimed, *(plan for plan in made.frontier if plan.slow_s == inf)]
+    places = dict.fromkeys(
+        option.resolved.route.endpoint for plan in plans for _, option, _, _ in made.split(plan) if not option.is_batch
+    )
+    if places:
+        yield ""
+        yield f"unknown: the limits of your keys for {' and '.join(places)}; for a time say"
+        yield f"  --rpm {','.join(f'{place}=REQUESTS_A_MINUTE' for place in places)}"
 
 
 def _sure(plan: Plan) -> str:
@@ -188,7 +211,7 @@ def _chosen(made: Planned) -> Iterator[str]:
 def _time(made: Planned, plan: Plan) -> str:
     if plan.slow_s == inf:
         least = duration(made.least_s(plan))
-        return f"unknown, at least {least}: limits of its keys are not known (say --rpm ENDPOINT=REQUESTS)"
+        return f"unknown, at least {least}"
     if any(option.is_batch for _, option, _, _ in made.split(plan)):
         return f"within {duration(plan.slow_s)}, mostly much sooner"
     return f"about {duration(plan.usual_s)}, {duration(plan.slow_s)} when calls are slow"
@@ -199,7 +222,7 @@ def _option_table(made: Planned) -> Table:
     for head in ("route", "a picture", "limits", "risk"):
         table.add_column(head, overflow="fold", no_wrap=head == "a picture")
     for option in made.question.options.values():
-        table.add_row(option.id, _price_words(_prices(made, option)), _limit_words(option), risk_of(option))
+        table.add_row(_short(made, option), _price_words(_prices(made, option)), _limit_words(option), risk_of(option))
     return table
 
 
@@ -220,18 +243,18 @@ def risk_of(option: Option) -> str:
         cells = option.sheet.cells
         return f"{cells} pictures drawn as one: smaller, alike; a spoilt cell is bought again singly"
     if option.is_batch:
-        return "promised in a day, mostly much sooner; lines of a job that expires are not billed"
+        return "promised in a day; what it does not make is not billed"
     return ended(option.resolved)
 
 
 def _limit_words(option: Option) -> str:
     words: list[str] = []
     if option.is_batch:
-        return f"within {duration(BATCH_S)}"
+        return f"{AT_ONCE_BY_JOBS:,} in {duration(BATCH_S)}"
     for name, value in _limits(option.limits).items():
         if value is not None:
-            amount = f"${value:g}" if name.startswith("spend") else f"{value:,}"
-            words.append(f"{amount} {name.replace('_', ' ')}")
+            spend = name.startswith("spend")
+            words.append(f"${value:g} per 10 minutes" if spend else f"{value:,} {name.replace('_', ' ')}")
     if option.used_today and option.limits.requests_per_day is not None:
         gone = min(option.used_today, option.limits.requests_per_day * option.keys)
         words.append(f"{gone:,} of today's used")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
-from ...engine.bulk.ports import BulkPolicy
+from ...engine.bulk.ports import AT_ONCE_BY_JOBS
 from .play import Played, Traffic
 from .stage import Way
 
@@ -22,8 +22,6 @@ SETTLED = 0.25
 SLOWEST, FASTEST = 4.0, 0.8
 """Beyond this a part is too short to say how much slower or faster than the arithmetic its route is."""
 MINUTE_S, DAY_S = 60.0, 86_400.0
-CALLS_AT_ONCE = BulkPolicy().jobs * BulkPolicy().rows
-"""As many as all jobs that are at work at once."""
 FEWEST_BURSTS = 3
 """The arithmetic goes by bursts: over fewer it says nothing of a pace."""
 
@@ -126,7 +124,7 @@ def times(plays: Sequence[Played], paces: Sequence[Pace], scale: Scale) -> list[
 def _further_s(pace: Pace, traffic: Traffic, calls: float) -> float:
     """How much later than the part's last call the last of so many starts, by the arithmetic."""
     if pace.way.is_batch:
-        rounds = ceil(calls / CALLS_AT_ONCE) - ceil(traffic.calls / CALLS_AT_ONCE)
+        rounds = ceil(calls / AT_ONCE_BY_JOBS) - ceil(traffic.calls / AT_ONCE_BY_JOBS)
         return rounds * traffic.mean_s
     if pace.is_known:
         return pace.starts_s(calls, traffic) - pace.starts_s(traffic.calls, traffic)

@@ -14,7 +14,7 @@ from ...engine.bulk.ports import BulkLane, BulkPolicy
 from ...engine.bulk.run import BulkEngine, Places
 from ...engine.flight import Parts
 from ...engine.policy import Policy
-from ...engine.ports import Clock, Closing, Lane
+from ...engine.ports import Clock, Closing, Lane, Pricing
 from ...engine.run import Engine, RunEnd
 from ...engine.together import Pair, shared
 from ...io.ledger.memory import MemoryLedger
@@ -36,7 +36,8 @@ class Script:
     """What is played: these slots, each by the first of its ways that is open; keys take turns.
 
     ``jobs_for`` gives the ways by which a slot goes as part of a job first, none for most. ``deadline_s`` is when jobs
-    are given up, and their slots go by ``ways_for``.
+    are given up, and their slots go by ``ways_for``; ``misses_online`` is as in ``BulkPolicy``.
+    ``set_aside`` has the prices by which money is set aside for jobs.
     ``wall_start`` is when the run would begin, in epoch seconds: daily quotas end at a midnight.
     """
 
@@ -48,6 +49,8 @@ class Script:
     max_cost_nusd: int | None = None
     jobs_for: Callable[[Slot], Sequence[Way]] = lambda _slot: ()
     deadline_s: float | None = None
+    misses_online: bool = False
+    set_aside: Callable[[Pricing], Pricing] = lambda pricing: pricing
 
 
 @dataclass(slots=True)
@@ -248,7 +251,7 @@ async def _run(script: Script, parts: Parts, lanes: _Lanes, policy: Policy) -> R
         return await Engine(parts, lanes.calls, policy, cap).run(script.slots)
     for_jobs, for_calls = await shared(parts, cap)
     assert for_jobs.common is not None
-    bounds = BulkPolicy(deadline_s=script.deadline_s)
+    bounds = BulkPolicy(deadline_s=script.deadline_s, misses_online=script.misses_online)
     jobs = BulkEngine(for_jobs, Places(lanes.jobs, lanes.calls), "rehearsal", policy, bounds, cap)
     pair = Pair(jobs, Engine(for_calls, lanes.calls, policy, cap), for_jobs.common)
     return await pair.run(as_jobs, [slot for slot in script.slots if not script.jobs_for(slot)])
@@ -278,5 +281,8 @@ class _Lanes:
 
     def _jobs_of(self, way: Way) -> tuple[BulkLane, ...]:
         if way.name not in self._jobs:
-            self._jobs[way.name] = self._backstage.places(way)
+            places, priced = self._backstage.places(way), self._script.set_aside
+            self._jobs[way.name] = tuple(
+                replace(place, lane=replace(place.lane, pricing=priced(place.lane.pricing))) for place in places
+            )
         return self._jobs[way.name]

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from ...catalog.cards import Limits
 from ...engine.policy import Policy
+from ...engine.ports import Pricing
 from ...govern.day import day_ends
 from ...model.result import Slot
 from ...plan.expand import Ordinals, slots
 from ...sim.rehearsal_jobs import TURNAROUND
 from ..folder.summary import duration, plural
 from ..order import Order
+from ..planned.ways import PlannedPricing
 from ..routes import Routes
 from .cast import Cast, cast_of
 from .extend import Pace, Scale, times
@@ -58,7 +60,7 @@ def rehearse(routes: Routes, order: Order, manner: Manner | None = None, wall_st
     part = _part(order, whole, whole if manner.in_all is None else manner.in_all // manner.plays)
     cast = cast_of(routes, order, part)
     scale = Scale(len(part), whole)
-    cap = order.max_cost_nusd
+    cap, plan = order.max_cost_nusd, order.plan
     script = Script(
         library=Library(routes.catalog, manner.faultless),
         slots=part,
@@ -68,11 +70,17 @@ def rehearse(routes: Routes, order: Order, manner: Manner | None = None, wall_st
         max_cost_nusd=None if cap is None else round(cap / scale.factor),
         jobs_for=cast.jobs,
         deadline_s=cast.deadline_s,
+        misses_online=plan is not None,
+        set_aside=_as_it_is if plan is None else lambda pricing: PlannedPricing.of(pricing, plan),
     )
     seeds = range(manner.seed, manner.seed + manner.plays)
     processes = (os.cpu_count() or 1) if len(part) * manner.plays >= WORTH_A_PROCESS else 1
     plays = play_all(script, seeds, min(processes, manner.plays))
     return _outlook(plays, cast, scale, order, started)
+
+
+def _as_it_is(pricing: Pricing) -> Pricing:
+    return pricing
 
 
 def _slots_of(order: Order) -> Iterator[Slot]:

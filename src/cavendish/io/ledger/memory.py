@@ -142,7 +142,7 @@ class MemoryLedger:
             unbilled_attempts=sum(a.charged is Charged.NO for a in every),
             unknown_attempts=sum(a.state not in LIVE for a in unknown),
             billed_nusd=sum(a.cost_nusd or 0 for a in every),
-            unknown_nusd=sum(a.estimate_nusd or 0 for a in unknown),
+            unknown_nusd=sum(a.estimate_nusd or 0 for a in (*unknown, *billed) if a.cost_nusd is None),
             in_flight=len(self._live),
             unpriced_attempts=sum(a.cost_nusd is None for a in billed) + sum(a.estimate_nusd is None for a in unknown),
         )

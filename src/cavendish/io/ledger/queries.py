@@ -120,7 +120,7 @@ ATTEMPT_SUMS = """
         COALESCE(SUM(charged = 'no'), 0),
         COALESCE(SUM(charged = 'unknown' AND state IN ('settled', 'unknown')), 0),
         COALESCE(SUM(cost_nusd), 0),
-        COALESCE(SUM(CASE WHEN charged = 'unknown' THEN estimate_nusd END), 0),
+        COALESCE(SUM(CASE WHEN charged <> 'no' AND cost_nusd IS NULL THEN estimate_nusd END), 0),
         COALESCE(SUM(state IN ('intent', 'waiting')), 0),
         COALESCE(SUM((charged = 'yes' AND cost_nusd IS NULL) OR (charged = 'unknown' AND estimate_nusd IS NULL)), 0)
     FROM attempts

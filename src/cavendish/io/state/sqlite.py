@@ -90,7 +90,7 @@ class SqliteDatabase:
 
         def opened() -> SqliteDatabase:
             with _told_of(path):
-                return cls(path, _opened(path, migrations, durable=durable), worker, clock, _boot_id())
+                return cls(path, _opened(path, migrations, durable=durable), worker, clock, boot_id())
 
         try:
             return await worker.run(opened)
@@ -165,7 +165,7 @@ def _told_of(path: Path) -> Generator[None]:
         raise StateError(f"{path}: {error}") from error
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     """Changes with each start of the machine, where the system says; else the clock that went back tells."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
