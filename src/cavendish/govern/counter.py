@@ -14,7 +14,7 @@ from .verdict import Closed, Cost, Ending, Granted, Load, Terms, Wait
 POLL_S = 0.3
 """Who waits for another's call to end looks again this often: nobody can tell when that will be."""
 
-LOOK_AGAIN_S = 5.0
+LOOK_AGAIN_S = 2.0
 """So long after something was free, who is not next looks whether those who are have come for it."""
 
 MUCH = 2

@@ -230,8 +230,13 @@ class GoogleBatches:
 
 
 def _inline(body: Any) -> JsonBody:
-    """A line of a file of results as an inline result: its key is in the metadata."""
+    """A line of a file of results as an inline result: its key is in the metadata.
+
+    Without an error's details: Google's SDK takes nothing but words there, and fails on the whole job.
+    """
     rest = {name: value for name, value in body.items() if name != "key"}
+    if "error" in rest:
+        rest["error"] = {name: value for name, value in rest["error"].items() if name != "details"}
     return {**rest, "metadata": {"key": body["key"]}} if body.get("key") else rest
 
 
