@@ -4,6 +4,8 @@ import ipaddress
 import os
 import sys
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import blockbuster
 import pytest
@@ -19,7 +21,12 @@ CI = bool(os.environ.get("CI"))
 # the same examples each time; at a desk each run looks further.
 STORE = None if CI else settings.get_profile("default").database
 settings.register_profile(
-    "default", deadline=None, derandomize=CI, database=STORE, suppress_health_check=[HealthCheck.too_slow]
+    "default",
+    max_examples=60,
+    deadline=None,
+    derandomize=CI,
+    database=STORE,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -148,15 +155,23 @@ _PRIVATE_PREFIXES = ("CAVENDISH_", "GOOGLE_", "GEMINI_", "OPENAI_", "AWS_", "AZU
 _PRIVATE_SUFFIXES = ("_API_KEY", "_TOKEN", "_SECRET", "_PROXY", "_BASE_URL", "_KEY")
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    # pytest looks through all the folders that it made to number the next one: not for each of thousands of tests.
+    root = tmp_path_factory.mktemp("homes")
+    return map(root.joinpath, map(str, count()))
+
+
 @pytest.fixture(autouse=True)
-def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, _homes: Iterator[Path]) -> None:
     # No key that could spend money, no proxy that could carry it off, no settings or quota state of whoever runs this.
     # Programs that a test starts inherit it.
     for name in list(os.environ):
         upper = name.upper()
         if upper.startswith(_PRIVATE_PREFIXES) or upper.endswith(_PRIVATE_SUFFIXES):
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = next(_homes)
+    home.mkdir()
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(home))
     for name in ("CACHE", "CONFIG", "DATA", "STATE"):

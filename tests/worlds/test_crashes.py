@@ -61,9 +61,10 @@ def test_a_process_that_dies_again_while_it_recovers_loses_nothing(seed):
 
 
 @pytest.mark.timeout(300)
-async def test_on_disk_every_system_call_may_be_the_last(tmp_path):
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+async def test_on_disk_every_system_call_may_be_the_last(tmp_path, step):
     """The real store and the real ledger: killed before and after each call that must last, until none is left."""
-    for moment in range(1, MOST_MOMENTS):
+    for moment in range(1, MOST_MOMENTS, step):
         world = await asyncio.to_thread(FolderWorld, tmp_path / str(moment))
         died = await world.live(Fate(moment)) is None
         end = await world.live()

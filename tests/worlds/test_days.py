@@ -116,7 +116,7 @@ def jumps_of(wrong: list[tuple[float, float]]) -> tuple[tuple[float, float], ...
     return tuple((moment, now - before) for (_, before), (moment, now) in steps)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))])
 def test_a_wall_clock_that_is_set_while_runs_go_on(seed):
     """No minute is overfilled. Who knocks too early at a day is told how long, obeys, and loses nothing by it."""
     wrong = offsets(random.Random(seed))

@@ -53,7 +53,11 @@ class FullDisk(Disk):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("error, step", [(errno.ENOSPC, 1), (errno.EDQUOT, 9)], ids=["full", "quota"])
+@pytest.mark.parametrize(
+    "error, step",
+    [(errno.ENOSPC, 3), (errno.EDQUOT, 9), pytest.param(errno.ENOSPC, 1, marks=pytest.mark.slow)],
+    ids=["full", "quota", "full-each"],
+)
 async def test_whichever_write_is_the_first_without_room(tmp_path, error, step):
     for operations in range(0, 200, step):
         world = await asyncio.to_thread(FolderWorld, tmp_path / str(operations))
