@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -24,6 +24,13 @@ class Life(StrEnum):
     CURRENT = "current"
     RETIRING = "retiring"
     RETIRED = "retired"
+
+
+class UnknownModel(RequestError):
+    """A name that leads to no model."""
+
+    def __init__(self, message: str, *, allowed: Sequence[str] = (), hints: Sequence[str] = ()) -> None:
+        super().__init__(message, field="model", allowed=allowed, hints=hints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class Catalog:
                 f"an id that the catalog does not know is sent when asked for as {endpoint or 'ENDPOINT'}/{name}"
             )
         at = f" at {endpoint}" if endpoint else ""
-        return RequestError(f"no model is named {name!r}{at}", field="model", allowed=allowed, hints=hints)
+        return UnknownModel(f"no model is named {name!r}{at}", allowed=allowed, hints=hints)
 
     def _close(self, name: str, offers: tuple[Offer, ...]) -> list[str]:
         offered = {offer.model for offer in offers}

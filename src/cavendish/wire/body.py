@@ -6,6 +6,7 @@ pictures and HTML under any type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from . import media
@@ -65,20 +66,20 @@ class _Events:
 
     def __init__(self, new_blob: NewBlob, limits: Limits) -> None:
         self._reader = EventReader(new_blob, limits=limits)
-        self._values: list[JsonBody] = []
+        self.values: list[JsonBody] = []
         self.abort = self._reader.abort
 
     def take(self, chunk: bytes) -> None:
-        self._values += self._reader.feed(chunk)
+        self.values += self._reader.feed(chunk)
 
     def end(self, raw: bytes, *, cut: bool) -> dict[str, Any]:
-        self._values += self._reader.close(cut=cut)
+        self.values += self._reader.close(cut=cut)
         cut = cut and not self._reader.done
         if not self._reader.broken:
-            return {"body": self._values, "stream": True, "cut": cut}
-        if not self._values:
+            return {"body": self.values, "stream": True, "cut": cut}
+        if not self.values:
             return {"raw": raw, "cut": cut}
-        return {"body": self._values, "stream": True, "cut": cut, "raw": raw}
+        return {"body": self.values, "stream": True, "cut": cut, "raw": raw}
 
 
 class _Picture:
@@ -123,6 +124,11 @@ class BodyReader:
         self._limits = limits
         self._start = b""  # without white space, which relays send to keep a line open
         self._form: _Form | None = None  # None: too little has come to tell
+
+    @property
+    def events(self) -> Sequence[JsonBody]:
+        """The events that have come whole so far, when it is a stream of them."""
+        return self._form.values if isinstance(self._form, _Events) else ()
 
     def feed(self, chunk: bytes) -> None:
         """The next bytes of the body, without any transfer or content encoding."""

@@ -7,12 +7,12 @@ never raises: what cannot be understood is a ``Fault``.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..model.call import Call, Reply
 from ..model.fault import Fault
-from ..model.request import Notice
-from .message import WireRequest, WireResponse
+from ..model.request import Image, Notice
+from .message import JsonBody, WireRequest, WireResponse
 
 
 class Dialect(Protocol):
@@ -41,4 +41,13 @@ class Dialect(Protocol):
 
     def write_reply(self, reply: Reply, call: Call) -> WireResponse:
         """The reply as it goes over the wire."""
+        ...
+
+
+@runtime_checkable
+class ReadsDrafts(Protocol):
+    """What a dialect does beside that whose streams show drafts of a picture before it is finished."""
+
+    def read_drafts(self, event: JsonBody) -> tuple[Image, ...]:
+        """The drafts in one event of a stream. Never raises."""
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from ..model.blob import Blob
@@ -129,7 +129,6 @@ class Envelope:
 
 def _with_blobs(value: JsonBody, token: str, blobs: list[Blob]) -> JsonBody:
     """The value with its blobs back in their places. Not recursive: JSON may be as deep as the parser allows."""
-    place = re.compile(re.escape(token) + r"(\d+)\.")
     root = [value]
     todo: list[list[Any] | dict[str, Any]] = [root]
     while todo:
@@ -137,13 +136,18 @@ def _with_blobs(value: JsonBody, token: str, blobs: list[Blob]) -> JsonBody:
         for key, entry in holder.items() if isinstance(holder, dict) else enumerate(holder):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             if isinstance(entry, str):
                 if token in entry:
-                    holder[key] = Spilled(_pieces(place.split(entry), blobs))
+                    holder[key] = Spilled(tuple(_pieces(entry.split(token), blobs)))
             elif isinstance(entry, list | dict):
                 todo.append(cast("list[Any] | dict[str, Any]", entry))
     return root[0]
 
 
-def _pieces(split: list[str], blobs: list[Blob]) -> tuple[str | Blob, ...]:
-    """Texts and numbers of blobs, in turn."""
-    pieces = (blobs[int(piece)] if i % 2 else piece for i, piece in enumerate(split))
-    return tuple(piece for piece in pieces if piece != "")
+def _pieces(split: list[str], blobs: list[Blob]) -> Iterator[str | Blob]:
+    """The words before the first blob, then each blob by its number, which a dot ends, with the words after it."""
+    if split[0]:
+        yield split[0]
+    for piece in split[1:]:
+        number, _, words = piece.partition(".")
+        yield blobs[int(number)]
+        if words:
+            yield words

@@ -23,6 +23,9 @@ MAX_FIELDS: Final = 1000
 MAX_HEAD_BYTES: Final = 16 * 1024
 """Of one part: its name, file name and type."""
 
+_SHOWN_CHARS: Final = 100
+"""Of a field's name in an error."""
+
 _BOUNDARY: Final = re.compile(r"(?:^|;)\s*boundary\s*=\s*(?:\"([^\"\r\n]{1,200})\"|([^\s;,\"]{1,200}))", re.IGNORECASE)
 _NAME: Final = re.compile(r"(?:^|;)\s*name\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]+))", re.IGNORECASE)
 _FILE_NAME: Final = re.compile(r"(?:^|;)\s*filename\*?\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]*))", re.IGNORECASE)
@@ -186,8 +189,14 @@ class FormReader:
             value = self._blobs.finish() if self._size else ""
             self._fields.append(Field(field.name, value, field.filename, field.media_type))
         elif self._state is _State.WORDS:
-            words = b"".join(self._words).decode(errors="replace")
-            self._fields.append(Field(field.name, words, field.filename, field.media_type))
+            self._fields.append(Field(field.name, self._text(), field.filename, field.media_type))
+
+    def _text(self) -> str:
+        try:
+            return b"".join(self._words).decode()
+        except UnicodeDecodeError as error:
+            name = self._field.name.encode("ascii", "backslashreplace").decode()[:_SHOWN_CHARS]
+            raise SpillError(f"byte {error.start + 1} of the field '{name}' is no UTF-8") from None
 
     def _behind_border(self) -> bool:
         """Two dashes end the form; else the line's end begins a part, behind white space that a gateway may add."""

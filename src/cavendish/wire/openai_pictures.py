@@ -16,7 +16,10 @@ from .reading import entries_of, mapping, member, text
 FILE_ID: Final = "file-"
 """How ids of uploaded files begin."""
 
-_PLACES: Final = ("b64_json", "url", "image_url", "file_id", "base64", "image", "data", "image_b64_json")
+_PLACES: Final = (
+    "b64_json", "url", "image_url", "file_id", "base64", "image", "data", "image_b64_json", "file", "image_file",
+    "file_data", "file_url", "source",
+)  # fmt: skip
 
 
 def read_picture(value: Any) -> Image | None:

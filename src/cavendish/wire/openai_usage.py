@@ -72,7 +72,11 @@ def write_images_usage(usage: Usage) -> dict[str, Any]:
 def write_chat_usage(usage: Usage) -> dict[str, Any]:
     """The usage as chats have it."""
     details = ("prompt_tokens_details", "completion_tokens_details")
-    return _written(usage, ("prompt_tokens", "completion_tokens"), details)
+    written = _written(usage, ("prompt_tokens", "completion_tokens"), details)
+    # Zero is said, too: OpenRouter's client takes no details without these.
+    written[details[0]]["cached_tokens"] = usage.cached_tokens
+    written[details[1]]["reasoning_tokens"] = usage.thought_tokens
+    return written
 
 
 def _written(usage: Usage, totals: tuple[str, str], details: tuple[str, str]) -> dict[str, Any]:

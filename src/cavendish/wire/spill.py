@@ -47,6 +47,9 @@ THRESHOLD_CHARS: Final = 1024
 HOLD_CHARS: Final = 16 * 1024
 """How much of a string is held before it is taken for base64: no word of any language is so long."""
 
+MAX_STRINGS: Final = 200_000
+"""Each is looked at by itself, which takes microseconds: so many are seconds. A long chat has some thousands."""
+
 MARK: Final = b";base64,"
 MAX_MARKS: Final = 10_000
 """So many marks are looked behind in a body, ten times the blobs it may have; base64 behind later ones stays text."""
@@ -120,6 +123,7 @@ class Spiller:
         self._seen = b""  # the end of the text so far, in which a mark may have begun
         self._marked = False  # the base64 in question follows a mark
         self._marks = 0
+        self._strings = 0
         self._media = False  # the string stands under a media member
         self._decoder = Base64Decoder()
 
@@ -155,7 +159,7 @@ class Spiller:
         except SpillError:
             raise
         except (ValueError, RecursionError) as error:
-            raise SpillError(f"not JSON: {error}") from error
+            raise SpillError(f"not JSON: {_said(error)}") from error
         finally:
             self.abort()
 
@@ -223,6 +227,9 @@ class Spiller:
 
     def _begin(self) -> None:
         """A string begins."""
+        self._strings += 1
+        if self._strings > MAX_STRINGS:
+            raise SpillTooLarge(f"more than {MAX_STRINGS} strings")
         if self._place.expects_name():
             self._mode, self._media = _Mode.NAME, False
             self._place.begin_name()
@@ -388,3 +395,12 @@ def _is_escape(data: bytes, at: int, slash: int) -> bool:
     while first > at and data[first - 1] == 0x5C:
         first -= 1
     return (slash - first) % 2 == 0
+
+
+def _said(error: ValueError | RecursionError) -> str:
+    """What is wrong with a body, without the parser's own affairs."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is no {error.encoding.upper()}"
+    return str(error) if isinstance(error, json.JSONDecodeError) else "a number has too many digits"

@@ -7,11 +7,28 @@ from collections.abc import Callable, Iterable, Iterator
 from ..model.blob import Blob
 from .base64_stream import Base64Encoder
 from .message import WireResponse
-from .pour import pour
+from .pour import encoded_length, pour
 from .reading import text
 from .sse import write_event
 
 ReadBlob = Callable[[Blob], Iterable[bytes | memoryview]]
+
+
+class Written:
+    """The body of a response: ``size`` in bytes, where it is known beforehand, and its ``pieces``, once."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self, response: WireResponse, read: ReadBlob, *, events: bool, ending: bytes = b"") -> None:
+        self.size: int | None = None
+        if response.binary or response.body is None or (response.stream and events):
+            plain = None if response.stream and response.body is not None else len(response.raw)
+            self.size = response.binary.size if response.binary else plain
+            self.pieces = body_bytes(response, read, events=events, ending=ending)
+        else:
+            parts = tuple(pour(response.body))
+            self.size = encoded_length(parts)
+            self.pieces = spelled(parts, read)
 
 
 def body_bytes(response: WireResponse, read: ReadBlob, *, events: bool, ending: bytes = b"") -> Iterator[bytes]:
@@ -33,13 +50,15 @@ def body_bytes(response: WireResponse, read: ReadBlob, *, events: bool, ending: 
 
 
 def spelled(parts: Iterable[bytes | Blob], read: ReadBlob) -> Iterator[bytes]:
-    """Bytes as they are, blobs as base64."""
+    """Bytes as they are, blobs as base64. Where a blob's piece is empty, an empty one is given."""
     for part in parts:
         if isinstance(part, Blob):
             encoder = Base64Encoder()
             for piece in read(part):
-                yield encoder.feed(bytes(piece))
-            yield encoder.end()
+                if (encoded := encoder.feed(bytes(piece))) or not piece:
+                    yield encoded
+            if last := encoder.end():
+                yield last
         else:
             yield part
 

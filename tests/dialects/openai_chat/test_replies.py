@@ -114,7 +114,7 @@ def test_an_answer_as_openrouter_says_it():
             "prompt_tokens": 5,
             "completion_tokens": 1297,
             "total_tokens": 1302,
-            "prompt_tokens_details": {"text_tokens": 5, "image_tokens": 0},
+            "prompt_tokens_details": {"text_tokens": 5, "image_tokens": 0, "cached_tokens": 0},
             "completion_tokens_details": {"image_tokens": 1290, "text_tokens": 0, "reasoning_tokens": 7},
         },
     }

@@ -25,8 +25,8 @@ from .parts import read_part, read_signature
 from .schema import DEVELOPER, PART_DETAILS, PART_PAYLOADS, VERTEX, Shape, Unreadable, canonical
 
 _PATH: Final = re.compile(
-    r"(?:https?://[^/?#]+)?(?:/v1(?:alpha|beta\d?)?)?/(?P<place>(?:projects/[^/?#]{1,200}/)?(?:[^:?#]{1,400}/)?)models/"
-    r"(?P<model>[^:/?#]{1,400}):(?P<method>\w{1,40})"
+    r"(?:https?://[^/?#]+)?(?:/v1(?:alpha|beta\d?)?)?/(?P<place>(?:projects/[^/?#]{1,200}/)?(?:[^:?#]{1,400}?/)??)models/"
+    r"(?P<model>[^:?#]{1,400}):(?P<method>\w{1,40})"
 )
 _METHODS: Final = {"generateContent": False, "streamGenerateContent": True}
 
@@ -78,8 +78,8 @@ def _read(body: Mapping[str, Any], model: str) -> ImageRequest:
     _check_passed_on(extra)
     return ImageRequest(
         turns=turns,
-        model=model.removeprefix("models/"),
-        n=max(integer(generation, "candidateCount") or 1, 1),
+        model=model.rpartition("models/")[2],
+        n=_count(generation),
         size=_image_word(generation, "imageSize"),
         aspect_ratio=_image_word(generation, "aspectRatio"),
         system=_system(body),
@@ -92,6 +92,13 @@ def _read(body: Mapping[str, Any], model: str) -> ImageRequest:
         output_format=_FORMATS.get(_output_type(generation)),
         extra=extra,
     )
+
+
+def _count(generation: Mapping[str, Any]) -> int:
+    count = integer(generation, "candidateCount", 1) or 0
+    if count < 1:
+        raise Unreadable("Invalid value at 'generation_config.candidate_count': it must be positive.")
+    return count
 
 
 # --- turns -----------------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ...model.call import Call, Done, Fetch, Later, Open, Reply
 from ...model.fault import Charged, Fault, FaultKind
-from ...model.request import Notice
+from ...model.request import Image, Notice
 from ...wire.fetched import read_fetched, write_fetched
 from ...wire.google import write_error
-from ...wire.message import WireRequest, WireResponse
+from ...wire.message import JsonBody, WireRequest, WireResponse
 from .asked import read_request
 from .asking import Spelling, Version, left_out, write_open
 from .refusals import is_refusal
-from .reply import read_answer, write_done, write_refused
+from .reply import read_answer, read_drafts, write_done, write_refused
 from .schema import DEVELOPER, VERTEX, Shape
 
 
@@ -63,6 +63,10 @@ class GeminiDialect:
     def read_reply(self, response: WireResponse, call: Call) -> Done | Fault:
         """What the answer means. Never raises."""
         return read_fetched(response) if isinstance(call, Fetch) else read_answer(response, call)
+
+    def read_drafts(self, event: JsonBody) -> tuple[Image, ...]:
+        """The pictures that an event of a stream shows as thoughts. Never raises."""
+        return read_drafts(event)
 
     def read_call(self, request: WireRequest) -> Open | Fetch | Fault:
         """What a client asks for; a request that Google would refuse is the fault of that refusal. Never raises."""

@@ -38,6 +38,12 @@ def read_answer(response: WireResponse, call: Call) -> Done | Fault:
     return done or _without_picture(response, answer, call)
 
 
+def read_drafts(event: Any) -> tuple[Image, ...]:
+    """Pictures that are thoughts: no later event makes one of them the picture. Never raises."""
+    parts = [part for candidate in gather(events_of(event)).in_order for part in candidate.parts]
+    return tuple(part for part in parts if isinstance(part, Image) and part.thought)
+
+
 def _wanted(call: Call) -> int:
     return max(call.request.n, 1) if isinstance(call, Open) else 1
 

@@ -92,9 +92,9 @@ def read_body(body: Any, model: str, surface: Surface, max_n: int = MAX_COUNT) -
         turns=one_turn(_prompt(instances[0]), ()),
         model=model,
         n=_count(parameters, max_n),
-        size=text(parameters, "sampleImageSize") or None,
-        aspect_ratio=text(parameters, "aspectRatio") or None,
-        seed=integer(parameters, "seed") if surface == "vertex" else None,
+        size=_word(parameters, "sampleImageSize"),
+        aspect_ratio=_word(parameters, "aspectRatio"),
+        seed=read_seed(parameters) if surface == "vertex" else None,
         output_format=_format(output),
         extra=_read_extra(body, parameters, surface),
     )
@@ -118,6 +118,21 @@ def _count(parameters: Mapping[str, Any], max_n: int) -> int:
     if n is None or not 1 <= n <= max_n:
         raise Unreadable(f"Invalid value at 'parameters.sampleCount': it must be from 1 to {max_n}.")
     return n
+
+
+def _word(parameters: Mapping[str, Any], name: str) -> str | None:
+    found = member(parameters, name)
+    if found is not None and not isinstance(found, str):
+        raise Unreadable(f"Invalid value at 'parameters.{name}': a text is expected.")
+    return found or None
+
+
+def read_seed(parameters: Mapping[str, Any]) -> int | None:
+    """The seed. Raises ``Unreadable`` for one that is none."""
+    seed = integer(parameters, "seed")
+    if seed is None and member(parameters, "seed") is not None:
+        raise Unreadable("Invalid value at 'parameters.seed': a whole number is expected.")
+    return seed
 
 
 def _format(output: Mapping[str, Any]) -> str | None:

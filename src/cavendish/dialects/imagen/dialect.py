@@ -16,7 +16,7 @@ from .body import MAX_COUNT, Surface, Unreadable, left_out, read_body, write_bod
 from .reply import read_answer, write_done, write_fault
 
 _PATH: Final = re.compile(
-    r"(?:https?://[^/?#]+)?(?:/v1(?:alpha|beta\d?)?)?/(?:[^:?#]{1,400}/)?models/(?P<model>[^:/?#]{1,400}):predict"
+    r"(?:https?://[^/?#]+)?(?:/v1(?:alpha|beta\d?)?)?/(?:[^:?#]{1,400}?/)??models/(?P<model>[^:?#]{1,400}):predict"
 )
 
 
@@ -68,7 +68,7 @@ class ImagenDialect:
             message = f"{request.method} {request.path} is not served here."
             return Fault(FaultKind.MODEL_NOT_FOUND, message, scope=Scope.MODEL, reason="NOT_FOUND", status=404)
         try:
-            return read_body(request.body, unquote(match["model"]).removeprefix("models/"), self.surface, self.max_n)
+            return read_body(request.body, unquote(match["model"]).rpartition("models/")[2], self.surface, self.max_n)
         except Unreadable as error:
             return Fault(FaultKind.INVALID_REQUEST, str(error), reason="INVALID_ARGUMENT", status=400)
 

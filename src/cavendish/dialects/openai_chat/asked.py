@@ -50,7 +50,7 @@ def read_body(body: Any, spelling: Spelling) -> Open:
         include_thoughts=_thoughts(said),
         modalities=_modalities(said),
         seed=_whole(said, "seed"),
-        temperature=number(said, "temperature"),
+        temperature=_real(said, "temperature"),
         extra=_extra(said),
     )
     return Open(request, stream=flag(said, "stream"))
@@ -74,6 +74,13 @@ def _whole(said: Mapping[str, Any], name: str) -> int | None:
     found = integer(said, name)
     if found is None and member(said, name) is not None:
         raise Unreadable(f"Invalid type for '{name}': expected an integer.", "invalid_type")
+    return found
+
+
+def _real(said: Mapping[str, Any], name: str) -> float | None:
+    found = number(said, name)
+    if found is None and member(said, name) is not None:
+        raise Unreadable(f"Invalid type for '{name}': expected a number.", "invalid_type")
     return found
 
 

@@ -20,7 +20,7 @@ from .spelling import History
 SYSTEM: Final = frozenset({"system", "developer"})
 _ROLES: Final = {"user": Role.USER, "assistant": Role.MODEL}
 _TEXTS: Final = frozenset({"text", "input_text", "output_text"})
-_PICTURES: Final = frozenset({"image_url", "input_image", "image"})
+_PICTURES: Final = frozenset({"image_url", "input_image", "image", "image_file", "file", "input_file"})
 
 
 class Unreadable(ValueError):

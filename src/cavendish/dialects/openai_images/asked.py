@@ -16,7 +16,7 @@ from ...model.call import Open
 from ...model.request import Image, ImageRequest, Use
 from ...wire import media
 from ...wire.last_turn import one_turn
-from ...wire.message import Field, Form
+from ...wire.message import Field, Form, Spilled
 from ...wire.openai_pictures import read_picture
 from ...wire.passed_on import passed_on
 from ...wire.reading import as_number, entries_of, flag, integer, member, text
@@ -55,10 +55,10 @@ def read_body(body: Any, max_n: int) -> Open:
         aspect_ratio=_word(said, "aspect_ratio"),
         seed=_seed(said),
         quality=_word(said, "quality"),
-        output_format=text(said, "output_format") or None,
+        output_format=_format(said),
         extra=_extra(said),
     )
-    return Open(request, stream=flag(said, "stream"))
+    return Open(request, stream=_stream(said))
 
 
 def _of_json(body: Any) -> tuple[Mapping[str, Any], tuple[Image, ...]]:
@@ -135,8 +135,23 @@ def _parsed(words: str) -> Any:
 
 
 def _word(said: Mapping[str, Any], name: str) -> str | None:
+    found = member(said, name)
+    if found is not None and not isinstance(found, str | Spilled):
+        raise Unreadable(f"Invalid type for '{name}': expected a string.", "invalid_type")
     word = text(said, name).strip()
     return None if word in {"", _AUTO} else word
+
+
+def _format(said: Mapping[str, Any]) -> str | None:
+    _word(said, "output_format")  # is refused when it is none
+    return text(said, "output_format") or None
+
+
+def _stream(said: Mapping[str, Any]) -> bool:
+    found = member(said, "stream")
+    if found is not None and str(found).strip().lower() not in {"true", "false", ""}:
+        raise Unreadable("Invalid type for 'stream': expected a boolean.", "invalid_type")
+    return flag(said, "stream")
 
 
 def _count(said: Mapping[str, Any], max_n: int) -> int:

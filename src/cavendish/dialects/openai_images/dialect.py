@@ -9,13 +9,13 @@ from typing import Final
 
 from ...model.call import Call, Done, Fetch, Open, Reply
 from ...model.fault import Fault, FaultKind
-from ...model.request import Notice
+from ...model.request import Image, Notice
 from ...wire.fetched import read_fetch, read_fetched, write_fetched, write_unfetched
-from ...wire.message import WireRequest, WireResponse
+from ...wire.message import JsonBody, WireRequest, WireResponse
 from ...wire.openai_error import fault_in, no_such_path, write_error
 from .asked import Unreadable, read_body
 from .asking import left_out, write_open
-from .reply import read_answer, write_done
+from .reply import read_answer, read_drafts, write_done
 from .spelling import Spelling
 
 MAX_N: Final = 10
@@ -67,6 +67,10 @@ class OpenaiImagesDialect:
     def read_reply(self, response: WireResponse, call: Call) -> Done | Fault:
         """What the answer means. Never raises."""
         return read_answer(response, call) if isinstance(call, Open) else read_fetched(response)
+
+    def read_drafts(self, event: JsonBody) -> tuple[Image, ...]:
+        """The draft that an event of a stream shows. Never raises."""
+        return read_drafts(event)
 
     def read_call(self, request: WireRequest) -> Open | Fetch | Fault:
         """What a client asks for; a request that OpenAI would refuse is the fault of that refusal. Never raises."""

@@ -49,6 +49,12 @@ def read_answer(response: WireResponse, call: Open) -> Done | Fault:
     return _done(response, answer, max(call.request.n, 1))
 
 
+def read_drafts(event: Any) -> tuple[Image, ...]:
+    """The picture of an event that is not its last. Never raises."""
+    picture = read_picture(event) if text(event, "type").endswith("partial_image") else None
+    return (picture,) if picture else ()
+
+
 def _of_object(body: Any) -> _Gathered:
     """An answer that is not streamed."""
     answer = _Gathered(known=member(body, "data") is not None or member(body, "created") is not None)
