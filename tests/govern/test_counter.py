@@ -284,3 +284,27 @@ def test_nothing_is_idle_while_somebody_could_start(arrivals):
             latest_arrival = max(came for _, came, _ in arrivals)
             assert at <= max(waited_for, latest_arrival) + LOOK_AGAIN_S + GRACE_S + 1e-6
     assert not starts or starts[0] == first
+
+
+def test_who_is_busy_is_granted_ahead_what_it_will_need():
+    shop = Shop(Limits(requests_per_minute=100))
+    assert len(granted(shop.ask("a", 0.0, 2, most=40, ahead=30))) == 32
+    assert len(granted(shop.ask("a", 0.0, 2, most=40, ahead=90))) == 40
+
+
+def test_what_is_granted_ahead_is_no_more_than_there_is():
+    shop = Shop(Limits(requests_per_minute=10))
+    assert len(granted(shop.ask("a", 0.0, 2, ahead=14))) == 10
+    assert waits(shop.ask("a", 0.0, 1, ahead=14)) > 0.0
+
+
+def test_nothing_is_granted_ahead_while_another_waits():
+    shop = Shop(Limits(requests_per_minute=4))
+    assert len(granted(shop.ask("a", 0.0, 4))) == 4
+    assert waits(shop.ask("b", 0.0, 2)) > 0.0
+    assert len(granted(shop.ask("b", 60.5, 1, ahead=10))) == 4
+    shop = Shop(Limits(requests_per_minute=4))
+    assert len(granted(shop.ask("a", 0.0, 4))) == 4
+    assert waits(shop.ask("b", 0.0, 1)) > 0.0
+    assert waits(shop.ask("c", 0.0, 1)) > 0.0
+    assert len(granted(shop.ask("b", 60.5, 1, ahead=10))) == 1

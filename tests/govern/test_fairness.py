@@ -32,6 +32,9 @@ def stake(name: str, used: float = 0.0, wanted: int = 100, *, since: float = 0.0
         ([stake("a"), stake("b", 50.0, 3, priority=PERSON)], 4, {"a": 1, "b": 3}),
         # A call for four pictures counts as four: 4 + 1 + 1 + 1 + 1 leave each with four.
         ([stake("a", weight=4), stake("b", since=1.0)], 5, {"a": 1, "b": 4}),
+        # Who asks in two processes has one share.
+        ([stake("p/=a"), stake("q/=a", since=1.0), stake("q/=b", since=2.0)], 6, {"p/=a": 3, "q/=b": 3}),
+        ([stake("p/=a", 4.0), stake("q/=a", 4.0), stake("q/=b")], 6, {"p/=a": 1, "q/=b": 5}),
         # More than all want.
         ([stake("a", wanted=2), stake("b", wanted=1)], 9, {"a": 2, "b": 1}),
         ([stake("a", wanted=0)], 1, {}),
@@ -40,6 +43,20 @@ def stake(name: str, used: float = 0.0, wanted: int = 100, *, since: float = 0.0
 )
 def test_worked_by_hand(stakes, free, shares):
     assert Counter(islice(turns(stakes), free)) == shares
+
+
+@given(st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from("abc"), st.integers(0, 9)), max_size=6), st.data())
+def test_a_share_is_as_large_in_many_processes_as_in_one(asked, data):
+    wanted = Counter[tuple[str, str]]()
+    for process, who, count in asked:
+        wanted[process, who] += count
+    free = data.draw(st.integers(0, 40))
+    spread = [stake(f"{process}/={who}", wanted=count) for (process, who), count in wanted.items()]
+    whole = [stake(who, wanted=wanted["p", who] + wanted["q", who]) for who in "abc"]
+    got, alone = Counter[str](), Counter(islice(turns(whole), free))
+    for name in islice(turns(spread), free):
+        got[name.partition("=")[2]] += 1
+    assert all(abs(got[who] - alone[who]) <= 1 for who in "abc")
 
 
 some_stakes = st.lists(
@@ -85,6 +102,14 @@ def test_use_fades():
     assert shares.used("a/1", 0.0) == 10
     assert shares.used("a/1", MEMORY_S) == pytest.approx(3.68, abs=0.01)
     assert shares.used("b/1", 0.0) == 0
+
+
+def test_what_somebody_had_in_one_process_it_had_in_the_other():
+    shares = Shares()
+    shares.take("p/=a", 0.0, 3)
+    shares.take("q/=a", 0.0, 2)
+    shares.take("p/=b", 0.0, 1)
+    assert [shares.used(name, 0.0) for name in ("p/=a", "q/=a", "r/=a", "q/=b")] == [5, 5, 5, 1]
 
 
 def test_who_waits_is_in_the_line_and_whoever_gets_leave_is_not():

@@ -28,7 +28,8 @@ SETTLED_S = 0.1
 class Ask:
     """A wish to make ``wanted`` calls now: the first like ``cost``, the others at most like ``spare``.
 
-    No more than ``most`` are to be granted at once, but others are told of all.
+    No more than ``most`` are to be granted at once, but others are told of all. ``ahead`` more are likely to follow
+    within the time of the hold: they are granted too while nobody else waits, and no one is told of them.
     ``name`` is the run's, beginning with its holder's; ``hold_s`` is how long the calls may take to leave. ``is_new``
     when it asks for the first time, ``is_alone`` when nobody else of its holder asks, so that it sees all of its ends.
     """
@@ -43,6 +44,7 @@ class Ask:
     hold_s: float = 0.0
     is_new: bool = False
     is_alone: bool = True
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Counter:
         claim = Claim(ask.priority, Load().plus(ask.cost), ask.wanted, now_s, now_s)
         ids: list[str] = []
         obstacle = self._grant(ask, claim, ids, now_s, wall_s)
+        if len(ids) == ask.wanted and self._shares.waiting.keys() <= {ask.name}:
+            self._grant_ahead(ask, ids, now_s, wall_s)
         if ids:
             self._shares.take(ask.name, now_s, len(ids) * max(1, ask.cost.images))
             if left := ask.wanted - len(ids):
@@ -149,6 +153,14 @@ class Counter:
             if len(ids) == ask.most:
                 break
         return None
+
+    def _grant_ahead(self, ask: Ask, ids: list[str], now_s: float, wall_s: float) -> None:
+        """Give out calls that are not asked for yet, as long as there is room."""
+        for _ in range(min(ask.ahead, ask.most - len(ids))):
+            verdict = self._governor.reserve(now_s, wall_s, ask.spare, Terms(ask.holder, ask.hold_s))
+            if not isinstance(verdict, Granted):
+                return
+            ids.append(verdict.id)
 
     def _later(self, wait: Wait, now_s: float, wall_s: float, ask: Ask, ahead: Load) -> Wait:
         """When this one's turn comes, after those before it; but in case they do not come, it looks again soon."""

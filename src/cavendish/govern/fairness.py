@@ -40,9 +40,22 @@ class Claim:
     due_s: float
 
 
+OF_A_SHARE = "="
+"""How the name of somebody begins who asks in several processes; what names it stands behind its holder's."""
+
+
+def share_of(name: str) -> str:
+    """Under what name somebody's use is counted: its own; one for all processes where it asks in several."""
+    behind = name.partition("/")[2]
+    return behind if behind.startswith(OF_A_SHARE) else name
+
+
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """One who takes part in the division: what it had lately, and how many more calls it wants of what weight."""
+    """One who takes part in the division: what it had lately, and how many more calls it wants of what weight.
+
+    Those of one share have had the same, and what one of them gets the others have had, too.
+    """
 
     name: str
     priority: int
@@ -60,10 +73,17 @@ def turns(stakes: Sequence[Stake]) -> Iterator[str]:
     """
     line = [(each.priority, each.used, each.since_s, each.name, each.wanted, each.weight) for each in stakes]
     line = [entry for entry in line if entry[4] > 0]
+    had = {share_of(each.name): each.used for each in stakes}
     heapq.heapify(line)
     while line:
         priority, used, since_s, name, wanted, weight = line[0]
+        share = share_of(name)
+        if used < had[share]:
+            # Another of its share had its turn meanwhile.
+            heapq.heapreplace(line, (priority, had[share], since_s, name, wanted, weight))
+            continue
         yield name
+        had[share] = used + weight
         if wanted > 1:
             heapq.heapreplace(line, (priority, used + weight, since_s, name, wanted - 1, weight))
         else:
@@ -83,13 +103,13 @@ class Shares:
         return self._claims
 
     def used(self, name: str, now_s: float) -> float:
-        """What somebody had lately; older use counts for less and less."""
-        amount, at_s = self._used.get(name, (0.0, now_s))
+        """What somebody had lately, in whatever process; older use counts for less and less."""
+        amount, at_s = self._used.get(share_of(name), (0.0, now_s))
         return amount * math.exp((at_s - now_s) / MEMORY_S)
 
     def take(self, name: str, now_s: float, amount: int) -> None:
         """Somebody got so much; whoever gets what it waits for has no claim any more."""
-        self._used[name] = (self.used(name, now_s) + amount, now_s)
+        self._used[share_of(name)] = (self.used(name, now_s) + amount, now_s)
         self._claims.pop(name, None)
 
     def wait(self, name: str, claim: Claim) -> None:

@@ -65,7 +65,7 @@ class Branch:
         """A call leaves now, when there is leave for one like this."""
         self.expire(now_s)
         pocket = self._pockets.get(name)
-        if not pocket or not _covers(pocket[0].cost, cost):
+        if not pocket or not covers(pocket[0].cost, cost):
             return None
         held = pocket.popleft()
         self.out += 1
@@ -112,7 +112,8 @@ def roomy(cost: Cost) -> Cost:
     return Cost(cost.requests, cost.images, tokens, cost.nusd + cost.nusd // PADDING)
 
 
-def _covers(held: Cost, cost: Cost) -> bool:
+def covers(held: Cost, cost: Cost) -> bool:
+    """Whether leave for one call is enough for another."""
     return (
         held.requests >= cost.requests
         and held.images >= cost.images

@@ -13,20 +13,26 @@ from ...catalog.cards import Limits
 from ...engine.ports import Clock, Cost, Dice, Grant, Shut, WaitUntil
 from ...govern.counter import Ask, Block, Ended, Report, Served, Unused
 from ...govern.day import PACIFIC
-from ...govern.fairness import Priority
+from ...govern.fairness import OF_A_SHARE, Priority
 from ...govern.governors import Place
 from ...govern.pacing import DEFAULT_PACING, Pacing
 from ...govern.verdict import Closed, Ending, Wait
 from ...model.fault import Fault
 from ...model.request import Notice
 from ..state.database import Database, Link, StateError
+from .absent import Absent
 from .branch import Branch, roomy
 from .holder import BEAT_S, DEAD_S, Holder
+from .line import Line, Means
 from .local import LocalQuota, LocalQuotas
+from .pulse import Pulse
 from .table import Receipt, Site, Visit, call, drop_old, restored
 
 BLOCK = 16
-"""So many calls at most are granted at once: a visit costs a millisecond or, far away, a tenth of a second."""
+"""So many calls at least may be granted at once: a visit costs a millisecond or, far away, a tenth of a second."""
+
+MOST = 256
+"""So many at most. Whoever is as busy as this is granted what it is likely to need within ``HOLD_S``."""
 
 HOLD_S = 0.25
 """How long granted calls may take to leave: long enough for a busy loop, short enough that nobody misses them."""
@@ -56,10 +62,14 @@ ROUNDING_S = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks for a quota: how urgently, and whom to tell what it should know of how quotas are kept."""
+    """Who asks for a quota: how urgently, and whom to tell what it should know of how quotas are kept.
+
+    Those of one ``name`` have one share among them, in however many processes they ask; without one each has its own.
+    """
 
     priority: Priority = Priority.INTERACTIVE
     tell: Callable[[Sequence[Notice]], None] = lambda _notices: None
+    name: str = ""
 
 
 SOMEBODY = Asker()
@@ -75,26 +85,40 @@ class SharedQuota:
         self._asker = asker
         self._heard = 0
         self._is_new = True
+        self._pulse = Pulse(HOLD_S)
+        self._absent = Absent()
+        self._line = Line(Means(self._visit, self._take, self._give_back, quotas.start))
 
     async def reserve(self, cost: Cost, wanted: int = 1) -> Grant | WaitUntil | Shut:
         """Ask for leave. What is left of a block that was granted a moment ago is used first."""
+        self._absent.came()
         for _ in range(TRIES):
             self._hear()
             if (local := self._quotas.local(self._branch)) is not None:
                 return await local.reserve(cost, wanted)
-            now_s = self._quotas.clock.monotonic()
-            if (grant_id := self._branch.take(self._name, cost, now_s)) is not None:
-                return Grant(grant_id)
-            # The visit goes on when whoever asks is cancelled: what it brings is in the pocket, and is given back.
-            served = await asyncio.shield(self._quotas.start(self._visit(cost, wanted)))
-            match served:
+            match self._take(cost) or await self._line.ask(cost, wanted):
+                case Grant() as grant:
+                    return grant
                 case Wait(until_s, why, _, failing):
+                    self._absent.went(wanted, self._quotas.clock.monotonic())
                     return WaitUntil(until_s, why, failing)
                 case Closed(fault):
                     return Shut(fault)
-                case _:
+                case None:
                     pass
         return WaitUntil(self._quotas.clock.monotonic() + PAUSE_S, "the shared quota answers slowly")
+
+    def _take(self, cost: Cost) -> Grant | None:
+        now_s = self._quotas.clock.monotonic()
+        grant_id = self._branch.take(self._name, cost, now_s)
+        if grant_id is None:
+            return None
+        self._pulse.beat(now_s)
+        return Grant(grant_id)
+
+    def _give_back(self, grant: Grant) -> None:
+        self._branch.ended(Unused(grant.id))
+        self._quotas.flush_soon(self._branch, FLUSH_S)
 
     async def settle(self, grant: Grant, fault: Fault | None, latency_s: float, spent_nusd: int | None) -> None:
         """The call ended: what it teaches is told soon, a fault at once."""
@@ -114,8 +138,7 @@ class SharedQuota:
         if (local := self._quotas.local(self._branch)) is not None:
             await local.cancel(grant)
             return
-        self._branch.ended(Unused(grant.id))
-        self._quotas.flush_soon(self._branch, FLUSH_S)
+        self._give_back(grant)
 
     def _hear(self) -> None:
         if self._heard < len(self._quotas.notices):
@@ -129,17 +152,20 @@ class SharedQuota:
             return None
         # What is left did not fit this call.
         branch.give_back(self._name)
+        now_s = quotas.clock.monotonic()
+        ahead = self._pulse.beats(now_s)
         ask = Ask(
             holder.name,
             f"{holder.name}/{self._name}",
             cost,
-            max(1, wanted),
-            BLOCK,
+            max(1, wanted) + self._absent.wanted(now_s),
+            min(MOST, max(BLOCK, ahead), max(1, wanted, ahead)),
             roomy(cost),
             self._asker.priority,
             quotas.hold_s,
             is_new=self._is_new,
-            is_alone=branch.asks(self._name, quotas.clock.monotonic()),
+            is_alone=branch.asks(self._name, now_s) and not self._line.is_shared,
+            ahead=max(0, ahead - wanted),
         )
         visited = await quotas.visit(branch, ask)
         if visited is None:
@@ -176,6 +202,7 @@ class SharedQuotas:
         self.notices: list[Notice] = []
         self._pacing = pacing
         self._branches: dict[Place, Branch] = {}
+        self._named: dict[tuple[Place, str], SharedQuota] = {}
         self._born = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._heart: asyncio.Task[None] | None = None
@@ -189,6 +216,11 @@ class SharedQuotas:
         branch = self._branches.get(place)
         if branch is None:
             branch = self._branches[place] = Branch(Site(place, limits, zone, self._pacing))
+        if asker.name:
+            name = f"{OF_A_SHARE}{asker.name}/{asker.priority.value}"
+            if (place, name) not in self._named:
+                self._named[place, name] = SharedQuota(self, branch, name, asker)
+            return self._named[place, name]
         self._born += 1
         return SharedQuota(self, branch, str(self._born), asker)
 
