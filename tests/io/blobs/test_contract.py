@@ -13,11 +13,13 @@ from PIL import Image as Pillow
 from cavendish.engine.ports import Blobs
 from cavendish.io.blobs.folder import FolderBlobs
 from cavendish.io.blobs.inbox import Inbox
+from cavendish.io.blobs.journaled import JournaledBlobs
 from cavendish.io.blobs.memory import MemoryBlobs
 from cavendish.model.blob import Blob
 from cavendish.model.call import Done
 from cavendish.model.request import Image, ImageRequest, Text
 from cavendish.model.result import Slot
+from tests.io.blobs.journal import MemoryJournal
 
 
 def picture(colour="red", size=(8, 6), kind="PNG"):
@@ -47,12 +49,17 @@ def read(store, blob):
         return pool.submit(lambda: b"".join(store.read(blob))).result()
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "journaled", "memory"])
 async def store(request, tmp_path):
     if request.param == "memory":
         yield MemoryBlobs()
         return
-    async with FolderBlobs(tmp_path / "out", ballast_bytes=0) as folder:
+    root = tmp_path / "out"
+    if request.param == "journaled":
+        async with JournaledBlobs(root, MemoryJournal(), ballast_bytes=0) as folder:
+            yield folder
+        return
+    async with FolderBlobs(root, ballast_bytes=0) as folder:
         yield folder
 
 

@@ -65,11 +65,11 @@ async def test_a_batch_ends_once_and_is_its_caller_s(books: DeskBooks) -> None:
     await batches.begin(replace(BATCH, id="b3", created_at=3.0))
     assert [batch.id for batch in await batches.batches("alice", "google")] == ["b3", "b1"]
     assert await batches.batches("alice", "openai") == []
-    await batches.cancel("b1")
+    await batches.cancel("b1", {"why": "asked"})
     assert (await batches.batch("b1") or BATCH).state == CANCELLING
     await batches.end("b1", CANCELLED, 5.0, {"output": "f"})
     await batches.end("b1", DONE, 6.0, {})
-    await batches.cancel("b1")
+    await batches.cancel("b1", {"why": "asked"})
     assert await batches.batch("b1") == replace(BATCH, state=CANCELLED, ended_at=5.0, told={"output": "f"})
     assert await batches.batch("nothing") is None
 

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from cavendish.io.clock import SystemClock
-from cavendish.io.desk.books import DONE, DeskBooks, JobEntry, TakenOver
+from cavendish.io.desk.books import DEAD_AFTER_S, DONE, DeskBooks, JobEntry, TakenOver
 from cavendish.io.desk.ledger import JobLedger
 from cavendish.io.desk.schema import MIGRATIONS
 from cavendish.io.state.database import open_database
@@ -78,6 +78,26 @@ async def test_who_lost_a_job_writes_nothing_more_of_it(books_of: Opener) -> Non
     await JobLedger(two, "j1").conclude(LOST)
     await two.end("j1", DONE, 2.0, {})
     assert await one.outcomes("j1") == [LOST]
+
+
+async def test_who_is_the_first_back_takes_the_others_for_late_and_not_for_dead(books_of: Opener) -> None:
+    """A database that was away for longer than a replica may be silent."""
+    one, two = await books_of("one.a"), await books_of("two.a")
+    await one.begin(job(one))
+
+    async def away(seconds: float) -> None:
+        await one.write(lambda link: link.run("UPDATE owners SET beat_s = beat_s - :s", s=seconds))
+
+    await away(DEAD_AFTER_S + 10)
+    await two.beat()
+    assert await two.inherit() == []
+    await one.beat()
+    await away(1.0)
+    assert await two.inherit() == []
+    # Who stays away is dead when its time is over again.
+    two._lenient_until_s = -1e12
+    await away(DEAD_AFTER_S)
+    assert [entry.id for entry in await two.inherit()] == ["j1"]
 
 
 async def test_who_departs_leaves_its_jobs_to_others(books_of: Opener) -> None:

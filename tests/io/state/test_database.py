@@ -2,7 +2,9 @@
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,90 @@ async def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
 )
 def test_an_address_for_people_holds_no_password(url: str, told: str) -> None:
     assert without_password(url) == told
+
+
+# --- brief transactions -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for each sync of a log."""
+    found: list[int] = []
+    sync = os.fdatasync
+
+    def noting(fd: int) -> None:
+        sync(fd)
+        found.append(fd)
+
+    monkeypatch.setattr(os, "fdatasync", noting)
+    return found
+
+
+@pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="the system has no such call")
+async def test_a_brief_transaction_is_synced_when_it_wrote_something(tmp_path: Path, synced: list[int]) -> None:
+    database = await open_database(tmp_path, "counters", COUNTERS, SystemClock(), durable=True)
+    assert await database.transact(add_one, brief=True) == 1
+    assert len(synced) == 1
+    assert await database.transact(value, brief=True) == 1
+    assert len(synced) == 1
+    assert await database.transact(add_one) == 2
+    assert await database.transact(add_one, brief=True) == 3
+    await database.close()
+
+
+async def test_what_a_brief_transaction_raises_changes_nothing(tmp_path: Path) -> None:
+    def broken(link: Link) -> None:
+        add_one(link)
+        raise ValueError("after the change")
+
+    database = await open_database(tmp_path, "counters", COUNTERS, SystemClock(), durable=True)
+    await database.transact(add_one, brief=True)
+    with pytest.raises(ValueError, match="after the change"):
+        await database.transact(broken, brief=True)
+    with pytest.raises(StateError, match="no such table"):
+        await database.transact(lambda link: link.run("SELECT * FROM missing"), brief=True)
+    assert await database.transact(value, brief=True) == 1
+    await database.close()
+
+
+async def test_a_brief_transaction_waits_for_others_in_a_thread(tmp_path: Path) -> None:
+    database = await open_database(tmp_path, "counters", COUNTERS, SystemClock(), durable=True)
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(link: Link) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(10.0)
+        return add_one(link)
+
+    first = asyncio.ensure_future(database.transact(slow))
+    await begun.wait()
+    second = asyncio.ensure_future(database.transact(add_one, brief=True))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(first, second) == [1, 2]
+    await database.close()
+
+
+async def test_the_log_of_brief_transactions_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cavendish.io.state.at_once.CHECKPOINT_AFTER", 10)
+    database = await open_database(tmp_path, "counters", COUNTERS, SystemClock(), durable=True)
+    log = tmp_path / "counters.sqlite3-wal"
+    sizes: list[int] = []
+    for _ in range(12):
+        for _ in range(10):
+            await database.transact(add_one, brief=True)
+        sizes.append((await asyncio.to_thread(log.stat)).st_size)
+    assert await database.transact(value) == 120
+    assert max(sizes) < 60 * 4096
+    await database.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="the system has no such call")
+async def test_what_need_not_last_yet_lasts_with_the_next_that_does(tmp_path: Path, synced: list[int]) -> None:
+    database = await open_database(tmp_path, "counters", COUNTERS, SystemClock(), durable=True)
+    assert await database.transact(add_one, brief=True, lasting=False) == 1
+    assert synced == []
+    assert await database.transact(add_one, brief=True) == 2
+    assert len(synced) == 1
+    await database.close()

@@ -10,10 +10,10 @@ from ...model.fault import Fault
 from ...model.plain import from_json, from_plain, read_json, to_json, to_plain, write_json
 from ...model.request import ImageRequest, JsonValue, Notice
 from ..state.port import Link
-from .books import CANCELLED, DEAD_AFTER_S, DONE, OPEN, DeskBooks
+from .books import CANCELLED, DONE, OPEN, DeskBooks
 from .stored import storable
 
-CANCELLING, FAILED = "cancelling", "failed"
+CANCELLING, FAILED, EXPIRED = "cancelling", "failed", "expired"
 AT_WORK = frozenset({OPEN, CANCELLING})
 
 BATCHES = """
@@ -176,6 +176,11 @@ class BatchBooks:
         rows = await self._books.read(lambda link: link.run(sql, id=batch_id, after=after, most=most))
         return [_to_line(row) for row in rows]
 
+    async def cost_nusd(self, batch_id: str) -> int:
+        """What the calls for a batch have cost so far, as far as it is known."""
+        rows = await self._books.read(lambda link: link.run(_COST, id=batch_id))
+        return int(rows[0][0] or 0)
+
     # --- work ---------------------------------------------------------------------------------------------------------
 
     async def settle(self, line: LineEntry, state: str, job: str = "", fault: Fault | None = None) -> None:
@@ -187,15 +192,21 @@ class BatchBooks:
         values = {"state": state, "job": job or None, "fault": to_json(fault).decode() if fault else None}
         await self._books.write(lambda link: _run(link, sql, **values, batch=line.batch, number=line.number))
 
+    async def note_job(self, line: LineEntry, job: str) -> None:
+        """A line's job is bought together with others: from now on it goes where its batch goes."""
+        sql = "UPDATE batch_lines SET job = :job WHERE batch = :batch AND number = :number AND state = 'open'"
+        await self._books.write(lambda link: _run(link, sql, job=job, batch=line.batch, number=line.number))
+
     async def give_up(self, batch_id: str) -> None:
         """Whatever line is open still will have no turn."""
         sql = "UPDATE batch_lines SET state = 'cancelled' WHERE batch = :id AND state = 'open'"
         await self._books.write(lambda link: _run(link, sql, id=batch_id))
 
-    async def cancel(self, batch_id: str) -> None:
+    async def cancel(self, batch_id: str, told: Mapping[str, JsonValue]) -> None:
         """A batch that is at work shall end."""
-        sql = "UPDATE batches SET state = 'cancelling' WHERE id = :id AND state = 'open'"
-        await self._books.write(lambda link: _run(link, sql, id=batch_id))
+        said = write_json(dict(told)).decode()
+        sql = "UPDATE batches SET state = 'cancelling', told = :told WHERE id = :id AND state IN ('open', 'cancelling')"
+        await self._books.write(lambda link: _run(link, sql, id=batch_id, told=said))
 
     async def end(self, batch_id: str, state: str, at: float, told: Mapping[str, JsonValue]) -> None:
         """A batch has ended."""
@@ -211,8 +222,10 @@ class BatchBooks:
         found: list[BatchEntry] = []
 
         def entry(link: Link) -> None:
-            values = {"since": link.now_s() - DEAD_AFTER_S, "me": self.owner}
+            values = {"since": self._books.dead_since(link), "me": self.owner}
             found[:] = map(_to_batch, link.run(f"{_BATCH} {_ORPHANED}", **values))
+            if found:
+                link.run(f"{_ADOPT_JOBS} {_ORPHANED}))", **values)
             link.run(f"{_ADOPT} {_ORPHANED}", **values)
 
         await self._books.write(entry)
@@ -224,6 +237,14 @@ _ORPHANED = (
     " AND owner NOT IN (SELECT id FROM owners WHERE beat_s > :since)"
 )
 _ADOPT = "UPDATE batches SET owner = :me"
+_ADOPT_JOBS = (
+    "UPDATE jobs SET owner = :me WHERE state = 'open' AND id IN (SELECT job FROM batch_lines WHERE state = 'open'"
+    " AND batch IN (SELECT id FROM batches"
+)
+_COST = (
+    "SELECT SUM(attempts.cost_nusd) FROM batch_lines JOIN attempts ON attempts.job = batch_lines.job"
+    " WHERE batch_lines.batch = :id"
+)
 _BATCH = "SELECT id, owner, caller, door, created_at, asked, told, state, ended_at FROM batches"
 _PUT_BATCH = (
     "INSERT INTO batches (id, owner, caller, door, asked, state, told, created_at, ended_at)"

@@ -18,6 +18,7 @@ from ..spend.calendar import UTC_CALENDAR, Calendar
 from ..state.port import Database, Link
 from .allowance import Ended, settle
 from .deliveries import put_delivery
+from .patience import insisted
 from .signed import put_signed
 
 T = TypeVar("T")
@@ -28,6 +29,14 @@ OPEN, DONE, CANCELLED = "open", "done", "cancelled"
 
 DEAD_AFTER_S = 20.0
 """A replica whose beat is older is taken for dead: its jobs go to another."""
+
+
+MOST_BRIEF = 64
+"""Entries that are committed together without a thread: a few milliseconds of work."""
+
+
+_NEVER_S = -1e12
+"""Long before the zero of any store's clock."""
 
 
 class TakenOver(CavendishError):
@@ -66,6 +75,21 @@ class JobEntry:
         return tuple(from_plain(notice, Notice) for notice in self.told.get("notices", ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Which jobs a new request may repeat: of this caller and form, begun since then.
+
+    ``said``: it says itself that it is a repeat, so that each of them may be meant. Else those whose line broke, and
+    those that came to nothing since ``refused_since``.
+    """
+
+    caller: str
+    form: str
+    since: float
+    refused_since: float
+    said: bool = False
+
+
 class DeskBooks:
     """Everything durable of a gateway but the pictures. May be shared by replicas."""
 
@@ -75,7 +99,8 @@ class DeskBooks:
         self._owner = owner
         self._place = place
         self.calendar = UTC_CALENDAR
-        self._pending: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._lenient_until_s = _NEVER_S
+        self._pending: list[_Pending] = []
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -112,43 +137,60 @@ class DeskBooks:
             elif not found:
                 refused.append(True)
 
-        await self.write(entry)
+        # Nothing is bought before an intent lasts, and then this does, too. Only who comes back later relies on it now.
+        await self.write(entry, brief=True, lasting=bool(job.told.get("patient")))
         return None if refused else found[0] if found else job
 
     async def end(self, job_id: str, state: str, at: float, told: Mapping[str, JsonValue]) -> None:
         """A job has all its outcomes, or was cancelled: its cost is on its caller's account from now on."""
-        said = orjson.dumps(dict(told)).decode()
+        ending = self.ending(job_id, state, at, told)
 
         def entry(link: Link) -> None:
             self.must_own(link, job_id)
+            ending(link)
+
+        await insisted(lambda: self.write(entry, brief=True))
+
+    def ending(self, job_id: str, state: str, at: float, told: Mapping[str, JsonValue]) -> Entry:
+        """The entry that ends a job, for a transaction that may write of it."""
+        said = orjson.dumps(dict(told)).decode()
+
+        def entry(link: Link) -> None:
             settle_job(link, job_id, self.calendar)
             sql = "UPDATE jobs SET state = :state, ended_at = :at, told = :told WHERE id = :id AND state = 'open'"
             link.run(sql, state=state, at=at, told=said, id=job_id)
             put_delivery(link, job_id, told)
 
-        await self.write(entry)
+        return entry
 
     async def release(self, job_id: str) -> None:
         """Nothing came of a job and nothing was bought: who asks for the same again asks anew, with its token, too."""
         sql = "UPDATE jobs SET token = NULL, form = '' WHERE id = :id"
-        await self.write(lambda link: _run(link, sql, id=job_id))
+        await insisted(lambda: self.write(lambda link: _run(link, sql, id=job_id)))
 
     async def lose(self, job_id: str, *, lost: bool) -> None:
         """Note whether the client went away without its answer."""
         await self.write(lambda link: _run(link, "UPDATE jobs SET lost = :lost WHERE id = :id", lost=lost, id=job_id))
+
+    async def claim(self, job_id: str) -> bool:
+        """Take the answer that was lost: of several who ask for it, at whatever replica, one gets it."""
+        sql = "UPDATE jobs SET lost = 0 WHERE id = :id AND lost = 1 RETURNING id"
+        return bool(await self.read(lambda link: link.run(sql, id=job_id)))
 
     async def job(self, job_id: str) -> JobEntry | None:
         """A job by its id."""
         rows = await self.read(lambda link: link.run(f"{JOB_COLUMNS} WHERE id = :id", id=job_id))
         return to_job(rows[0]) if rows else None
 
-    async def lately(self, caller: str, form: str, since: float) -> list[JobEntry]:
-        """What a caller asked for in this very form since then, the newest first."""
-        sql = (
-            f"{JOB_COLUMNS} WHERE caller = :caller AND form = :form AND begun_at >= :since"
-            " ORDER BY begun_at DESC LIMIT 20"
+    async def repeatable(self, question: Repeats) -> list[JobEntry]:
+        """What a request may be a repeat of, the newest first: the jobs of its form that are not over and done with."""
+        values = {name: getattr(question, name) for name in ("caller", "form", "since", "refused_since")}
+        rows = await self.read(
+            lambda link: link.run(
+                _REPEATABLE, **values, said=int(question.said), most=LATELY, failure=_FAILURE, letters=len(_FAILURE)
+            ),
+            brief=True,
         )
-        rows = await self.read(lambda link: link.run(sql, caller=caller, form=form, since=since))
         return [to_job(row) for row in rows]
 
     async def outcomes(self, job_id: str) -> list[Outcome]:
@@ -168,7 +210,21 @@ class DeskBooks:
 
     async def beat(self) -> None:
         """Show that this replica lives."""
-        await self.write(lambda link: _run(link, _BEAT, id=self._owner, place=self._place, now_s=link.now_s()))
+
+        def entry(link: Link) -> None:
+            now_s = link.now_s()
+            before = link.run("SELECT beat_s FROM owners WHERE id = :id", id=self._owner)
+            if before and now_s - before[0][0] > DEAD_AFTER_S / 2:
+                # The books were away, or this replica asleep: the others may not have been able to beat, either.
+                self._lenient_until_s = now_s + DEAD_AFTER_S
+            link.run(_BEAT, id=self._owner, place=self._place, now_s=now_s)
+
+        await self.write(entry)
+
+    def dead_since(self, link: Link) -> float:
+        """Whose last beat was before this moment of the store's clock is taken for dead."""
+        now_s = link.now_s()
+        return now_s - DEAD_AFTER_S if now_s >= self._lenient_until_s else _NEVER_S
 
     async def neighbours(self) -> list[str]:
         """The owners that share this one's place, itself left out."""
@@ -194,7 +250,7 @@ class DeskBooks:
         found: list[JobEntry] = []
 
         def entry(link: Link) -> None:
-            values = {"since": link.now_s() - DEAD_AFTER_S, "me": self._owner}
+            values = {"since": self.dead_since(link), "me": self._owner}
             found[:] = map(to_job, link.run(f"{JOB_COLUMNS} {_ORPHANED}", **values))
             link.run(f"{_ADOPT} {_ORPHANED}", **values)
 
@@ -207,49 +263,80 @@ class DeskBooks:
 
     # --- the door -----------------------------------------------------------------------------------------------------
 
-    async def write(self, entry: Entry) -> None:
-        """Carry an entry out; returns when it is on the disk. Raises what it raised."""
-        written = asyncio.get_running_loop().create_future()
-        written.add_done_callback(_seen)
-        self._pending.append((entry, written))
+    async def write(self, entry: Entry, *, brief: bool = False, lasting: bool = True) -> None:
+        """Carry an entry out; returns when it is on the disk. Raises what it raised. ``brief``: it is of a few rows.
+
+        Not ``lasting``: it outlives this process at once, and a power cut together with whatever lasts after it.
+        """
+        pending = _Pending(entry, brief, lasting, asyncio.get_running_loop().create_future())
+        pending.written.add_done_callback(_seen)
+        self._pending.append(pending)
         if self._writer is None:
             self._writer = asyncio.ensure_future(self._write_pending())
         # Shielded: a caller that is cancelled does not take its entry out of the books.
-        await asyncio.shield(written)
+        await asyncio.shield(pending.written)
 
-    async def read(self, work: Callable[[Link], T]) -> T:
-        """Look something up, behind everything that is written by then."""
-        return await self._database.transact(work, lock="desk")
+    async def read(self, work: Callable[[Link], T], *, brief: bool = False) -> T:
+        """Look something up, behind everything that is written by then. ``brief``: it is a few rows, by an index."""
+        return await self._database.transact(work, lock="desk", brief=brief)
 
     async def _write_pending(self) -> None:
         while self._pending:
             batch, self._pending = self._pending, []
-            error = await self._committed([entry for entry, _ in batch])
+            error = await self._committed(batch)
             if error is not None and len(batch) > 1:
                 # One of them was refused: each in its own transaction, so that the others get in.
-                errors = [await self._committed([entry]) for entry, _ in batch]
+                errors = [await self._committed([pending]) for pending in batch]
             else:
                 errors = [error] * len(batch)
-            for (_, written), failed in zip(batch, errors, strict=True):
-                _answer(written, failed)
+            for pending, failed in zip(batch, errors, strict=True):
+                _answer(pending.written, failed)
         self._writer = None
 
-    async def _committed(self, entries: Sequence[Entry]) -> BaseException | None:
+    async def _committed(self, batch: Sequence[_Pending]) -> BaseException | None:
         def all_of_them(link: Link) -> None:
-            for entry in entries:
-                entry(link)
+            for pending in batch:
+                pending.entry(link)
 
+        brief = len(batch) <= MOST_BRIEF and all(pending.brief for pending in batch)
         try:
-            await self._database.transact(all_of_them, lock="desk")
+            lasting = any(pending.lasting for pending in batch)
+            await self._database.transact(all_of_them, lock="desk", brief=brief, lasting=lasting)
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait
             return error
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An entry that is not on the disk yet."""
+
+    entry: Entry
+    brief: bool
+    lasting: bool
+    written: asyncio.Future[None]
+
+
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 JOB_COLUMNS = "SELECT id, owner, caller, door, form, token, asked, state, begun_at, ended_at, lost, told FROM jobs"
-_ORPHANED = "WHERE state = 'open' AND owner != :me AND owner NOT IN (SELECT id FROM owners WHERE beat_s > :since)"
+_ORPHANED = (
+    "WHERE state = 'open' AND owner != :me AND owner NOT IN (SELECT id FROM owners WHERE beat_s > :since)"
+    # A line that is bought together with others of its batch goes where the batch goes.
+    " AND NOT EXISTS (SELECT 1 FROM batch_lines WHERE job = jobs.id AND batch_lines.state = 'open')"
+)
+LATELY = 20
+"""Of one form the newest that are looked at."""
+
+_REPEATABLE = (
+    "SELECT id, owner, caller, door, form, token, asked, state, begun_at, ended_at, lost, told"
+    " FROM (SELECT * FROM jobs WHERE caller = :caller AND form = :form AND begun_at >= :since"
+    " ORDER BY begun_at DESC LIMIT :most) AS newest"
+    " WHERE :said = 1 OR lost = 1 OR (state = 'done' AND ended_at >= :refused_since"
+    " AND EXISTS (SELECT 1 FROM outcomes WHERE job = newest.id)"
+    " AND NOT EXISTS (SELECT 1 FROM outcomes WHERE job = newest.id AND substr(entry, 1, :letters) != :failure))"
+    " ORDER BY begun_at DESC"
+)
 _ADOPT = "UPDATE jobs SET owner = :me"
 _BEAT = (
     "INSERT INTO owners (id, place, beat_s) VALUES (:id, :place, :now_s)"

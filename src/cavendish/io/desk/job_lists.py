@@ -98,11 +98,14 @@ class JobLists:
     # --- removing -----------------------------------------------------------------------------------------------------
 
     async def hide(self, job_id: str) -> bool:
-        """Nobody sees this job any more, and no repeat joins it. Not one that is at work: then ``False``."""
+        """Nobody sees this job any more, and no repeat joins it.
+
+        ``False`` for one that is at work, or of a batch: its results are to be had for as long as the batch.
+        """
 
         def entry(link: Link) -> bool:
             rows = link.run("SELECT state FROM jobs WHERE id = :id", id=job_id)
-            if not rows or rows[0][0] == "open":
+            if not rows or rows[0][0] == "open" or link.run("SELECT 1 FROM batch_lines WHERE job = :id", id=job_id):
                 return False
             link.run("UPDATE jobs SET state = 'removed', token = NULL, form = '' WHERE id = :id", id=job_id)
             return True

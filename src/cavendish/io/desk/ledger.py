@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ...engine.passing import PassingLedger
@@ -11,6 +11,7 @@ from ...model.result import Failure, Outcome, Slot
 from ..ledger.memory import LIVE, MemoryLedger
 from ..state.port import Link
 from .books import DeskBooks, Entry, put_attempt, put_outcome
+from .patience import insisted
 
 
 class JobLedger(PassingLedger):
@@ -20,7 +21,22 @@ class JobLedger(PassingLedger):
         self._books = books
         self._job = job_id
         self._memory = MemoryLedger()
+        self._pictures = 0
+        self._ending: Callable[[], Entry] | None = None
+        self.ended = False
         super().__init__(self._memory)
+
+    def ends_with(self, pictures: int, ending: Callable[[], Entry]) -> None:
+        """When it has so many pictures and no call is under way, the job ends in the transaction of the last receipt.
+
+        ``ended`` tells whether it did.
+        """
+        self._pictures, self._ending = pictures, ending
+
+    @property
+    def memory(self) -> MemoryLedger:
+        """What is known of the job, for who writes it to the books together with other jobs."""
+        return self._memory
 
     async def load(self, slots: Sequence[Slot]) -> None:
         """Take over what an earlier life of the gateway wrote of this job's slots."""
@@ -58,7 +74,15 @@ class JobLedger(PassingLedger):
             entries.append(put_attempt(self._job, attempt))
             if outcome is not None:
                 entries.append(put_outcome(self._job, outcome))
-        await self._write(entries)
+        ending = await self._at_the_end()
+        await self._write([*entries, *ending])
+        self.ended = bool(ending)
+
+    async def _at_the_end(self) -> list[Entry]:
+        if self._ending is None:
+            return []
+        tally = await self._memory.tally()
+        return [self._ending()] if tally.delivered == self._pictures and not tally.in_flight else []
 
     async def conclude(self, outcome: Failure) -> None:
         """End a slot without a further attempt."""
@@ -74,4 +98,4 @@ class JobLedger(PassingLedger):
             for entry in entries:
                 entry(link)
 
-        await self._books.write(all_of_them)
+        await insisted(lambda: self._books.write(all_of_them, brief=True))

@@ -9,6 +9,7 @@ yet cost is in ``key_holds`` while they are at work, what they did cost in ``key
 
 from __future__ import annotations
 
+from .arrivals import ARRIVALS
 from .batches import BATCHES
 from .deliveries import DELIVERIES
 from .job_lists import JOB_LISTS
@@ -110,4 +111,5 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     STORED,
     BATCHES,
+    ARRIVALS,
 )

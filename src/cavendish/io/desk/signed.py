@@ -60,19 +60,30 @@ class Signed:
         return {picture.blob.sha256: picture for picture in pictures}
 
     async def forget_old(self, kept_for_s: float = KEPT_FOR_S) -> tuple[Blob, ...]:
-        """Forget those that are older. Returns the files of their signatures, which nothing leads to any more."""
-        found: list[str] = []
+        """Forget those that are older. Returns the files of their signatures, which nothing leads to any more.
+
+        One with a file stays for as long as its job does, whose answer may be asked for again.
+        """
+        found: list[Blob] = []
 
         def entry(link: Link) -> None:
+            found.clear()
             before = link.wall_s() - kept_for_s
-            found[:] = [row[0] for row in link.run("SELECT entry FROM signed WHERE at < :before", before=before)]
-            link.run("DELETE FROM signed WHERE at < :before", before=before)
+            sql = "SELECT caller, sha256, entry FROM signed WHERE at < :before"
+            for caller, sha256, text in link.run(sql, before=before):
+                picture = from_json(text, Picture)
+                large = tuple(large_signatures(picture))
+                if large and link.run("SELECT 1 FROM outcomes WHERE slot = :slot", slot=picture.slot.id):
+                    continue
+                sql = "DELETE FROM signed WHERE caller = :caller AND sha256 = :sha256"
+                link.run(sql, caller=caller, sha256=sha256)
+                found.extend(large)
 
         await self._books.write(entry)
-        return tuple(blob for text in found for blob in _large(from_json(text, Picture)))
+        return tuple(found)
 
 
-def _large(picture: Picture) -> Iterator[Blob]:
+def large_signatures(picture: Picture) -> Iterator[Blob]:
     """Signatures that are too large to stand in the books."""
     for signature in (picture.signature, *(part.signature for part in picture.extras)):
         if isinstance(signature, Blob):

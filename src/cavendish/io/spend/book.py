@@ -198,6 +198,32 @@ class SpendBook:
 
         await self._database.transact(work, lock=LOCK)
 
+    async def silent_s(self, run_id: str) -> float | None:
+        """For how long nothing was heard of a run at work; ``None`` when nobody is at work on it."""
+
+        def work(link: Link) -> float | None:
+            now_s = link.now_s()
+            found = (_run(row) for row in link.run(schema.RUNS))
+            return next((now_s - run.beat_s for run in found if run.id == run_id and run.owner), None)
+
+        return await self._database.transact(work, lock=LOCK)
+
+    async def bury(self, run_id: str, late: Sums) -> None:
+        """A run is gone and others go on with what it had in flight: it holds nothing any more.
+
+        ``late`` is what it spent and did not tell. A run that nobody is at work on stays as it is.
+        """
+
+        def work(link: Link) -> None:
+            if not any(run.id == run_id and run.owner for run in map(_run, link.run(schema.RUNS))):
+                return
+            known = {Key(*row[:4]): Sum(*row[4:]) for row in link.run(schema.SUMS_OF_RUN, run=run_id)}
+            _put_sums(link, run_id, {key: known.get(key, Sum()).plus(part) for key, part in late.items()})
+            link.run(schema.CLEAR_HOLDS, run=run_id)
+            link.run(schema.DISOWN, run=run_id)
+
+        await self._database.transact(work, lock=LOCK)
+
     async def write_off(self, run: RunEntry) -> bool:
         """Count as spent what a run that is long gone, ledger and all, still holds. False while it is too young."""
 

@@ -41,11 +41,15 @@ class Database(Protocol):
         """Where it is, for people: without a password."""
         ...
 
-    async def transact(self, work: Callable[[Link], T], *, lock: str = "") -> T:
+    async def transact(
+        self, work: Callable[[Link], T], *, lock: str = "", brief: bool = False, lasting: bool = True
+    ) -> T:
         """Do ``work`` in one transaction that nobody else's can overlap.
 
         On SQLite it is alone in the file; on PostgreSQL alone among those that name the same ``lock``. ``work`` may be
-        called again when the database was busy, so it must change nothing but the database. Raises ``StateError``.
+        called again when the database was busy, so it must change nothing but the database. ``brief``: it is a matter
+        of a few rows, found by an index, so that a file may be asked without a thread. Not ``lasting``: it outlives the
+        process, and need outlive a power cut only together with the next that does. Raises ``StateError``.
         """
         ...
 

@@ -73,8 +73,11 @@ class PostgresDatabase:
         """The server and database, without a password."""
         return without_password(self._url)
 
-    async def transact(self, work: Callable[[PostgresLink], T], *, lock: str = "") -> T:
+    async def transact(
+        self, work: Callable[[PostgresLink], T], *, lock: str = "", brief: bool = False, lasting: bool = True
+    ) -> T:
         """Do ``work`` alone among those with the same lock. Raises ``StateError``."""
+        del brief, lasting  # a server is always waited for
         return await self._worker.run(lambda: self._tried(work, lock))
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...engine.ports import Clock
+from .at_once import AtOnce, Busy, checkpoint
 from .port import StateError, statements
 from .worker import Worker
 
@@ -72,12 +74,22 @@ class SqliteLink:
 class SqliteDatabase:
     """``Database`` in a file. With the power the last moments may be lost, unless it was opened as durable."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, worker: Worker, clock: Clock, boot: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        worker: Worker,
+        clock: Clock,
+        boot: str,
+        at_once: AtOnce | None = None,
+    ) -> None:
         self._path = path
         self._connection = connection
         self._worker = worker
         self._clock = clock
         self._boot = boot
+        self._at_once = at_once
+        self._checkpointing: asyncio.Task[None] | None = None
         self._closed = False
 
     @classmethod
@@ -90,7 +102,9 @@ class SqliteDatabase:
 
         def opened() -> SqliteDatabase:
             with _told_of(path):
-                return cls(path, _opened(path, migrations, durable=durable), worker, clock, boot_id())
+                connection = _opened(path, migrations, durable=durable)
+                at_once = AtOnce.open(path) if durable else None
+                return cls(path, connection, worker, clock, boot_id(), at_once)
 
         try:
             return await worker.run(opened)
@@ -103,15 +117,20 @@ class SqliteDatabase:
         """The file."""
         return str(self._path)
 
-    async def transact(self, work: Callable[[SqliteLink], T], *, lock: str = "") -> T:
+    async def transact(
+        self, work: Callable[[SqliteLink], T], *, lock: str = "", brief: bool = False, lasting: bool = True
+    ) -> T:
         """Do ``work`` alone in the file. Raises ``StateError``."""
         del lock  # the file itself is the lock
+        if brief and self._at_once is not None:
+            with contextlib.suppress(Busy):
+                return await self._done_at_once(self._at_once, work, lasting=lasting)
 
         def done() -> T:
             with _told_of(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
-                    result = work(SqliteLink(self._connection, self._clock, self._boot))
+                    result = work(self._link(self._connection))
                     self._connection.execute("COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
@@ -125,8 +144,29 @@ class SqliteDatabase:
         """Let go of the file."""
         if not self._closed:
             self._closed = True
+            if self._checkpointing is not None:
+                await asyncio.gather(self._checkpointing, return_exceptions=True)
+            if self._at_once is not None:
+                self._at_once.close()
             await self._worker.run(self._connection.close)
             self._worker.stop()
+
+    def _link(self, connection: sqlite3.Connection) -> SqliteLink:
+        return SqliteLink(connection, self._clock, self._boot)
+
+    async def _done_at_once(self, at_once: AtOnce, work: Callable[[SqliteLink], T], *, lasting: bool) -> T:
+        with _told_of(self._path):
+            result, wrote = at_once.run(lambda connection: work(self._link(connection)))
+            if wrote and lasting:
+                await at_once.sync()
+        if at_once.is_full:
+            self._checkpointing = asyncio.ensure_future(self._checkpoint())
+        return result
+
+    async def _checkpoint(self) -> None:
+        # A log that could not be moved now is moved the next time.
+        with contextlib.suppress(sqlite3.Error):
+            await self._worker.run(lambda: checkpoint(self._connection))
 
 
 def _opened(path: Path, migrations: Sequence[str], *, durable: bool) -> sqlite3.Connection:
