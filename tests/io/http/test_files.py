@@ -82,6 +82,26 @@ async def test_a_line_that_breaks_is_taken_up_where_the_server_got_to(door, kept
     assert content(kept, file) == data
 
 
+async def test_many_uploads_at_once_send_smaller_pieces(door, kept, monkeypatch):
+    monkeypatch.setattr(files, "PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "HELD_BYTES", 1 << 20)
+    sent, send = [], Door.send
+    data = os.urandom(600_000)
+
+    async def noted(door, url, body, headers):
+        sent.append(len(body))
+        return await send(door, url, body, headers)
+
+    monkeypatch.setattr(Door, "send", noted)
+    uploads = Uploads(door)
+    alone = await uploads.send("in", JSONL, len(data), in_pieces(data))
+    assert max(sent) == len(data)
+    sent.clear()
+    stored = await asyncio.gather(*(uploads.send(f"in{i}", JSONL, len(data), in_pieces(data)) for i in range(4)))
+    assert max(sent) == 256 << 10
+    assert [content(kept, file) == data for file in (alone, *stored)] == [True] * 5
+
+
 async def test_a_line_that_breaks_too_often_is_given_up(door, kept, monkeypatch):
     monkeypatch.setattr(files, "PIECE_TRIES", 1)
     kept.batches.mood.cut_pieces = 1

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import ipaddress
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,6 +251,28 @@ async def test_a_picture_is_what_its_bytes_are_and_nothing_of_ours_is_sent(site)
     sent = site.headers[0]
     assert sent["Accept-Encoding"] == "identity"
     assert not {"Authorization", "Cookie", "Referer"} & set(sent)
+
+
+async def test_a_slow_name_server_keeps_no_other_work_from_its_thread(monkeypatch):
+    """Whoever names addresses may run the name server, too."""
+    answers = threading.Event()
+
+    def slow(host: str, *_: object, **__: object) -> list[Any]:
+        answers.wait(20)
+        raise OSError(f"no address of {host}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    pictures = PublicPictures(FetchRules())
+    fetching = [
+        asyncio.ensure_future(pictures.fetch(f"http://slow{number}.example/", Store().new_blob)) for number in range(48)
+    ]
+    await asyncio.sleep(0)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5) == "done"
+    finally:
+        answers.set()
+        assert all(isinstance(each, Unfetched) for each in await asyncio.gather(*fetching, return_exceptions=True))
+        await pictures.close()
 
 
 async def test_a_server_that_is_not_there_is_told_as_that():

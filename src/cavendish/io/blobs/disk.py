@@ -182,6 +182,16 @@ def install(room: Room, source: Path, target: Path) -> None:
     _move_onto(room, source, target)
 
 
+def second_name(room: Room, source: Path, target: Path) -> None:
+    """Let the file be read under another name too, whatever becomes of its first; a copy where links are unknown."""
+    try:
+        room.disk.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _copy(room, source, target)
+
+
 def _linked(room: Room, source: Path, target: Path) -> bool:
     """Whether a link did it; not when the file system has none, nor when an empty file holds the name."""
     try:

@@ -33,7 +33,8 @@ from ...wire.media import HEAD_BYTES, extension, sniff
 from .adopt import adopt
 from .claim import EXTRAS, INNER, prepare, replies_of, tmp_of
 from .commit import GroupCommit, Work
-from .disk import BALLAST_BYTES, Ballast, Disk, Room, install
+from .disk import BALLAST_BYTES, Ballast, Disk, Room, install, second_name
+from .flow import Readers, aside
 from .inbox import blobs_of, with_fetched
 from .names import file_id, is_inside, stem
 from .part import Backlog, Means, OpenFiles, Part
@@ -43,7 +44,6 @@ from .record import SUFFIX, holds, read_records, relocated, write_record
 THREADS = 8
 """Enough for a disk to order its work, few enough to cost nothing."""
 
-READ_BYTES = 256 * 1024
 OPEN_FILES = 65_536
 """Descriptors asked of the system: a thousand calls in flight are a thousand sockets and some files."""
 
@@ -76,6 +76,7 @@ class FolderBlobs:
         self._unfetched: dict[str, Done] = {}
         self._seen: dict[str, tuple[Size, str]] = {}
         self._free = 0
+        self._readers = Readers()
 
     async def open(self) -> None:
         """Make the inner folders and the ballast. Raises ``FolderError`` when the folder cannot be used."""
@@ -122,6 +123,27 @@ class FolderBlobs:
     async def drained(self) -> None:
         """Return when the disk has caught up enough to take more."""
         await self._means.backlog.drained()
+
+    async def show(self, attempt_id: str, blob: Blob) -> Blob:
+        """A blob that has just arrived, under a second name: readable at once, durable only with its reply.
+
+        It stays until it is hidden, whatever becomes of the reply. Raises ``FileNotFoundError`` when it is gone.
+        """
+        part = self._loose.get(attempt_id, {}).get(blob.ref)
+        if part is None:
+            raise FileNotFoundError(blob.ref)
+        name = f"{file_id(attempt_id)}-{self._token}-{next(self._numbers)}.shown"
+
+        def work(_: set[Path]) -> None:
+            part.flush()
+            second_name(self._room, part.path, self._tmp / name)
+
+        await self._commit.run(work)
+        return replace(blob, ref=f"{self._arriving}/{name}")
+
+    async def hide(self, blob: Blob) -> None:
+        """Take back what was shown."""
+        await self._commit.run(lambda _: _unlink([self._inside(blob.ref)]))
 
     async def seal(self, attempt_id: str) -> None:
         """Make all blobs of an attempt durable. Raises ``OutOfSpace``."""
@@ -187,14 +209,17 @@ class FolderBlobs:
         return parts
 
     def read(self, blob: Blob) -> Iterator[bytes]:
-        """The bytes of a blob, in pieces. Blocks. An absolute ref is a file of the user's, who named it."""
+        """The bytes of a blob, in pieces. For threads; in an event loop, for ``flow.flowing``.
+
+        An absolute ref is a file of the user's, who named it.
+        """
+        yield from aside()
         if Path(blob.ref).is_absolute():
             fd = os.open(blob.ref, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         else:
             fd = self._disk.open_read(self._inside(blob.ref))
         with os.fdopen(fd, "rb", buffering=0) as file:
-            while data := file.read(READ_BYTES):
-                yield data
+            yield from self._readers.read(file)
 
     async def file(self, blob: Blob) -> Path:
         """The file with the bytes of a blob. Raises ``FileNotFoundError`` when it is gone."""

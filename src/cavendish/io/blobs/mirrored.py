@@ -21,6 +21,7 @@ from ...model.blob import Blob
 from ...model.result import Slot
 from ...wire.media import HEAD_BYTES, UNKNOWN, sniff
 from .claim import EXTRAS, INNER
+from .flow import aside
 from .folder import FolderBlobs
 from .names import is_inside
 from .objects import Objects
@@ -71,6 +72,7 @@ class MirroredBlobs(FolderBlobs):
 
     def read(self, blob: Blob) -> Iterator[bytes]:
         """The bytes of a blob, in pieces; from the store when they are not here. Blocks."""
+        yield from aside()
         self._have(blob)
         yield from super().read(blob)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import threading
@@ -18,7 +19,7 @@ from .disk import Room
 FLUSH_BYTES = 1 << 20
 """What may wait in memory before it is written, over all parts: enough to make a thread's turn worth it."""
 
-HIGH_WATER_BYTES = 8 << 20
+HIGH_WATER_BYTES = 4 << 20
 """From here on readers are asked to wait for the disk."""
 
 
@@ -61,6 +62,12 @@ class Backlog:
         """So many bytes no longer wait."""
         with self._lock:
             self._waiting -= count
+
+    def leave(self, part: Part) -> None:
+        """Nothing of a part waits any more: it is not kept for a turn that may never come."""
+        with contextlib.suppress(ValueError, IndexError):
+            self._parts.remove(part)
+        part.queued = False
 
     async def drained(self) -> None:
         """Return when there is room for more."""
@@ -127,6 +134,29 @@ class Part:
         """Forget it all, soon."""
         self._on_abort(self)
 
+    def held(self, most: int) -> bytes | None:
+        """All its bytes, when they are few and none of them is in a file; else ``None``."""
+        if self._size > most or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return None if self._made or self._error is not None else b"".join(self._chunks)
+        finally:
+            self._lock.release()
+
+    def let_go(self) -> bool:
+        """What was held is kept elsewhere. Returns false when some of it became a file meanwhile: ``remove`` that."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._made:
+                return False
+            self._gone = True
+            self._drain()
+            self._backlog.leave(self)
+            return True
+        finally:
+            self._lock.release()
+
     # --- in threads -------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
@@ -143,6 +173,7 @@ class Part:
             if self._error is None:
                 self._try(lambda: self._room.sync(self._opened()))
             self._shut()
+            self._backlog.leave(self)
         if self._error is not None:
             raise self._error
 
@@ -152,6 +183,7 @@ class Part:
             self._gone = True
             self._drain()
             self._shut()
+            self._backlog.leave(self)
             self.path.unlink(missing_ok=True)
 
     def _drain(self) -> None:

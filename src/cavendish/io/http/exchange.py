@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...engine.ports import OutOfSpace
 from ...model.fault import Charged, Fault, FaultKind
 from ...wire.blobs import DEFAULT_LIMITS, Limits, NewBlob
 from ...wire.body import BodyReader
-from ...wire.message import Headers, WireRequest, WireResponse
+from ...wire.message import Headers, JsonBody, WireRequest, WireResponse
 from ..blobs.inbox import Inbox
 from .faults import broken_fault, connect_fault
 from .session import Sending, Session
@@ -72,7 +72,10 @@ class Arrived:
 
 
 class Exchange:
-    """One request, to be run once. ``stamp`` gives the headers that only the endpoint's own hosts may see."""
+    """One request, to be run once. ``stamp`` gives the headers that only the endpoint's own hosts may see.
+
+    ``look`` is shown the events of a stream as they come, each time all of them.
+    """
 
     def __init__(
         self,
@@ -81,7 +84,9 @@ class Exchange:
         stamp: Callable[[URL], Mapping[str, str]],
         timeouts: Timeouts,
         limits: Limits = DEFAULT_LIMITS,
+        look: Callable[[Sequence[JsonBody]], Awaitable[None]] | None = None,
     ) -> None:
+        self._look = look
         self._session = session
         self._inbox = inbox
         self._stamp = stamp
@@ -95,8 +100,9 @@ class Exchange:
         """Make the exchange. Raises only ``OutOfSpace`` and cancellation."""
         try:
             try:
-                async with asyncio.timeout(self._timeouts.whole_s):
-                    fault = await self._follow(url, request, new_blob, redirects)
+                with self._session.calling():
+                    async with asyncio.timeout(self._timeouts.whole_s):
+                        fault = await self._follow(url, request, new_blob, redirects)
             except OutOfSpace:
                 raise
             except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
@@ -147,6 +153,8 @@ class Exchange:
                     reader.feed(chunk)
                 if reader.too_large:
                     return
+                if self._look is not None and reader.events:
+                    await self._look(reader.events)
                 await self._inbox.drained()
 
     def _end(self, fault: Fault | None) -> Arrived:

@@ -37,6 +37,10 @@ PIECE_BYTES: Final = 8 << 20
 """What is sent at a time, and held for another try. Google's own SDK takes as much; all but the last must be multiples
 of 256 KiB."""
 
+GRAIN_BYTES: Final = 256 << 10
+HELD_BYTES: Final = 16 << 20
+"""What all uploads of a key hold at once: when there are many, their pieces are smaller."""
+
 PIECE_TRIES: Final = 6
 BACKOFF_S: Final = 1.0
 DOWNLOAD_SILENCE_S: Final = 120.0
@@ -165,13 +169,18 @@ class Uploads:
     def __init__(self, door: Door, files: GeminiFiles | None = None) -> None:
         self._door = door
         self._files = files or GeminiFiles()
+        self._at_work = 0
 
     async def send(self, name: str, media_type: str, size: int, pieces: Iterator[bytes]) -> StoredFile | Fault:
         """Upload so many bytes. ``pieces`` are read in threads; when they cannot be read, that is the fault.
 
         A fault of this says nothing of money: files cost nothing.
         """
-        sent = await self._send(name, media_type, size, pieces)
+        self._at_work += 1
+        try:
+            sent = await self._send(name, media_type, size, pieces)
+        finally:
+            self._at_work -= 1
         return sent.having(charged=Charged.NO) if isinstance(sent, Fault) else sent
 
     async def _send(self, name: str, media_type: str, size: int, pieces: Iterator[bytes]) -> StoredFile | Fault:
@@ -186,7 +195,7 @@ class Uploads:
         source, offset = _Source(pieces), 0
         while True:
             try:
-                piece = await asyncio.to_thread(source.take, PIECE_BYTES)
+                piece = await asyncio.to_thread(source.take, self._piece_bytes())
             except OSError as error:
                 return Fault(FaultKind.UNREADABLE, f"a reference picture cannot be read: {error}")
             last = offset + len(piece) >= size
@@ -198,6 +207,10 @@ class Uploads:
             if last:
                 return self._files.read_file(answer)
             offset += len(piece)
+
+    def _piece_bytes(self) -> int:
+        share = HELD_BYTES // self._at_work
+        return min(PIECE_BYTES, max(GRAIN_BYTES, share - share % GRAIN_BYTES))
 
     async def _piece(self, url: URL, piece: bytes, offset: int, *, last: bool) -> WireResponse | Fault:
         """Send one piece, as often as it takes within reason."""
@@ -237,11 +250,14 @@ class _Source:
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
-        self._held = bytearray()
+        self._rest = b""
 
     def take(self, count: int) -> bytes:
-        while len(self._held) < count and (piece := next(self._pieces, None)) is not None:
-            self._held += piece
-        taken = bytes(self._held[:count])
-        del self._held[:count]
-        return taken
+        held, size = [self._rest], len(self._rest)
+        while size < count and (piece := next(self._pieces, None)) is not None:
+            held.append(piece)
+            size += len(piece)
+        over = max(0, size - count)
+        last = held.pop()
+        self._rest = last[len(last) - over :]
+        return b"".join((*held, last[: len(last) - over]))

@@ -20,10 +20,11 @@ from ...model.fault import Charged, Fault, FaultKind, Scope
 from ...model.request import ImageRequest
 from ...secret import Secret
 from ...wire.blobs import DEFAULT_LIMITS, Limits
-from ...wire.dialect import Dialect
+from ...wire.dialect import Dialect, ReadsDrafts
 from ...wire.message import WireRequest, WireResponse
 from ..blobs.inbox import Inbox
 from ..blobs.memory import MemoryBlobs
+from .drafts import Onlooker, Showing
 from .exchange import REDIRECT_LIMIT, Arrived, Exchange, Timeouts
 from .faults import without
 from .session import Session
@@ -77,6 +78,7 @@ class HttpProvider:
 
     The key goes to the endpoint's own origin, and over HTTPS to its trusted hosts; to no other, whatever a reply's URL
     or a redirect says. ``key`` is ``None`` for endpoints that want none, and ``Tokens`` where keys do not last.
+    ``onlooker`` is shown what streams show of pictures before they are finished.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class HttpProvider:
         self._timeouts = timeouts or Timeouts()
         self._limits = limits
         self._refused: Secret | None = None
+        self.onlooker: Onlooker | None = None
 
     def __repr__(self) -> str:
         return f"HttpProvider({self._card.name!r}, {str(self._base)!r})"
@@ -160,9 +163,16 @@ class HttpProvider:
             return Arrived(fault=Fault(FaultKind.INVALID_REQUEST, f"the request cannot be written: {error}"))
         timeouts = self._timeouts.of_size(call.request.size) if isinstance(call, Open) else self._timeouts
         stamp = partial(self._stamp, token=key, whole_s=timeouts.whole_seconds)
-        exchange = Exchange(self._session, self._inbox, stamp, timeouts, self._limits)
+        look = self._showing(call, attempt_id)
+        exchange = Exchange(self._session, self._inbox, stamp, timeouts, self._limits, look.look if look else None)
         redirects = REDIRECT_LIMIT if isinstance(call, Fetch) else 0
         return await exchange.run(url, request, lambda: self._inbox.new_blob(attempt_id), redirects=redirects)
+
+    def _showing(self, call: Call, attempt_id: str) -> Showing | None:
+        dialect, onlooker = self._dialect, self.onlooker
+        if onlooker is None or not isinstance(call, Open) or not call.stream or not isinstance(dialect, ReadsDrafts):
+            return None
+        return Showing(onlooker, dialect, attempt_id)
 
     def _read(self, arrived: Arrived, call: Call, key: Secret | None) -> Reply:
         response, fault = arrived.response, arrived.fault

@@ -13,7 +13,9 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -32,7 +34,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 PORTS: Final = frozenset({80, 443, 8080, 8443})
 """Where pictures are served; the ports of other services are nobody's business."""
 
-AT_ONCE: Final = 16
+AT_ONCE: Final = 64
 READ_BYTES: Final = 64 * 1024
 MAX_URL: Final = 4096
 
@@ -276,6 +278,11 @@ def _next(url: URL, place: str) -> URL:
     return _plain(following)
 
 
+_NAMES: Final = ThreadPoolExecutor(16, "cavendish-names")
+"""A stranger's name server may take its time: those who ask it have threads of their own."""
+
+
 async def _look_up(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_NAMES, ask)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

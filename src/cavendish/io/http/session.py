@@ -22,7 +22,8 @@ from .faults import ProxyUnusable
 
 USER_AGENT = f"cavendish/{version('cavendish')}"
 READ_BUFFER_BYTES = 16 * 1024
-"""aiohttp stops reading a line when twice this waits: a thousand answers on their way then hold 32 MiB."""
+"""aiohttp stops reading a line when twice this waits: a thousand answers on their way then hold 32 MiB. Of fewer
+answers more may wait, so that a line is not stopped after each piece."""
 
 HEADER_BYTES = 64 * 1024
 """For one header line or field; aiohttp's own 8 KiB are less than some content security policies of relays."""
@@ -31,7 +32,7 @@ IDLE_S = 15.0
 """How long a connection is kept for the next call. Shorter than any known server's own limit (nginx: 75 s), so that
 a call is not sent into a connection that is just being closed."""
 
-RECEIVE_BYTES = 32 << 20
+RECEIVE_BYTES = 8 << 20
 """What all answers together may take from their sockets at once: asyncio's usual 256 KiB each would for a thousand
 answers be a quarter of a gigabyte. Few answers take as much as asyncio allows, which costs the least."""
 
@@ -119,7 +120,7 @@ class Session:
             max_field_size=HEADER_BYTES,
             trace_configs=[_tracing()],
         )
-        self._receiving = 0
+        self._calling = self._receiving = 0
         self._proxies = proxies
         self._proxy_of: dict[URL, dict[str, Any]] = {}
 
@@ -140,15 +141,30 @@ class Session:
     ) -> Any:  # an async context manager that gives an aiohttp.ClientResponse; its type is private there
         """Begin a request. Redirects are not followed."""
         return self._client.request(
-            method, url, timeout=timeout, allow_redirects=False, trace_request_ctx=sending, **options
+            method,
+            url,
+            timeout=timeout,
+            allow_redirects=False,
+            trace_request_ctx=sending,
+            read_bufsize=max(READ_BUFFER_BYTES, _share(self._calling) // 2),
+            **options,
         )
+
+    @contextlib.contextmanager
+    def calling(self) -> Generator[None]:
+        """For as long as a call lasts: the more there are, the less of each may wait here."""
+        self._calling += 1
+        try:
+            yield
+        finally:
+            self._calling -= 1
 
     @contextlib.contextmanager
     def receiving(self) -> Generator[Callable[[], int]]:
         """For as long as an answer is read; gives how much it may take from its socket at once, in bytes."""
         self._receiving += 1
         try:
-            yield lambda: min(RECEIVE_MOST, max(RECEIVE_LEAST, RECEIVE_BYTES // self._receiving))
+            yield lambda: _share(self._receiving)
         finally:
             self._receiving -= 1
 
@@ -161,6 +177,11 @@ class Session:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _share(of: int) -> int:
+    """What each of so many answers may take at once."""
+    return min(RECEIVE_MOST, max(RECEIVE_LEAST, RECEIVE_BYTES // max(1, of)))
 
 
 def _tracing() -> aiohttp.TraceConfig:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from ...model.blob import Blob
 from ...wire.base64_stream import Base64Encoder
 from ...wire.message import Form, JsonBody
 from ...wire.request_body import outgoing
+from ..blobs.flow import flowing, joined
 
 
 class Upload:
@@ -30,16 +30,15 @@ class Upload:
         return b"".join(part for part in self._parts if isinstance(part, bytes))
 
     async def _stream(self) -> AsyncIterator[bytes]:
-        pieces = self.pieces()
         try:
-            while piece := await asyncio.to_thread(next, pieces, b""):
+            async for piece in flowing(joined(self.pieces())):
                 yield piece
         except OSError as error:
             self.error = error
             raise
 
     def pieces(self) -> Iterator[bytes]:
-        """The body in pieces. Blocks; raises ``OSError`` for a blob that cannot be read."""
+        """The body in pieces; see ``flow``. Raises ``OSError`` for a blob that cannot be read."""
         for part in self._parts:
             if isinstance(part, bytes):
                 if part:
@@ -50,7 +49,7 @@ class Upload:
     def _encoded(self, blob: Blob) -> Iterator[bytes]:
         encoder = Base64Encoder()
         for data in self._whole(blob):
-            if piece := encoder.feed(data):
+            if (piece := encoder.feed(data)) or not data:
                 yield piece
         if piece := encoder.end():
             yield piece
@@ -59,6 +58,9 @@ class Upload:
         """The bytes of a blob; the last of them only when they are as many as they were."""
         left, held = blob.size, b""
         for data in self._read(blob):
+            if not data:
+                yield data
+                continue
             left -= len(data)
             if left < 0:
                 break
