@@ -170,6 +170,21 @@ async def test_a_hanging_call_ends_when_the_server_does(server, http):
         await call
 
 
+@pytest.mark.parametrize("wish", ["", "trickle", "cut,after=100000"])
+async def test_a_client_that_hangs_up_is_no_error_of_the_server(server, caplog, wish):
+    head = f"POST /v1beta/models/{MODEL}:generateContent HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {KEY}\r\n"
+    asked = json.dumps(body(imageConfig={"imageSize": "4K"})).encode()
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{head}X-Cavendish-Sim: {wish}\r\nContent-Length: {len(asked)}\r\n\r\n".encode() + asked)
+    assert await reader.readexactly(1000)
+    writer.transport.abort()
+    while server.sim.books.in_flight:  # noqa: ASYNC110 - the server has nobody to tell
+        await asyncio.sleep(0.01)
+    await server.close()
+    assert not caplog.records
+
+
 async def test_a_trickle_arrives(http):
     status, _, data = await post(http, headers={"X-Cavendish-Sim": "trickle"}, imageConfig={"imageSize": "512"})
     assert status == 200

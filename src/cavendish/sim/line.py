@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -46,21 +47,27 @@ async def waited(request: web.Request, planned: Planned) -> bool:
 async def send(
     request: web.Request, response: WireResponse, planned: Planned, read: ReadBlob, style: Style
 ) -> web.StreamResponse:
-    """Send an answer over a line that does as was planned."""
+    """Send an answer over a line that does as was planned; to a client that hung up, as far as it listened."""
     answer = web.StreamResponse(status=response.status, headers=_headers(response, planned, style))
     pieces = body_bytes(response, read, events=style.events, ending=style.ending)
-    await answer.prepare(request)
+    # What a client does is no error of a server's, which would log one.
+    with contextlib.suppress(ConnectionError):
+        await answer.prepare(request)
+        await _sent(request, answer, planned, pieces)
+    return answer
+
+
+async def _sent(request: web.Request, answer: web.StreamResponse, planned: Planned, pieces: Iterator[bytes]) -> None:
     if planned.line in {Line.CUT, Line.RESET}:
         await answer.write(next(gathered(pieces, planned.after_bytes), b"")[: planned.after_bytes])
         _break(request, reset=planned.line is Line.RESET)
-        return answer
+        return
     if planned.line is Line.TRICKLE:
         await _trickle(answer, pieces)
     else:
         for chunk in gathered(pieces, WRITE_BYTES):
             await answer.write(chunk)
     await answer.write_eof()
-    return answer
 
 
 async def _trickle(answer: web.StreamResponse, pieces: Iterable[bytes]) -> None:
