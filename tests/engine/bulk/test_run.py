@@ -96,6 +96,27 @@ def test_a_killed_run_is_taken_up_and_buys_nothing_twice(after_s):
     assert (tally.delivered, tally.billed_nusd, tally.in_flight) == (7, 7 * PRICE, 0), (kept, made)
 
 
+@pytest.mark.parametrize("after_s", [0, 0.5, 100, 1800])
+def test_a_run_that_is_given_up_cancels_its_jobs_at_once_and_leaves_the_rest(after_s):
+    rig = BulkRig(prompts=("a", "b"), bounds=BulkPolicy(deadline_s=80_000.0, poll_cap_s=3000.0))
+
+    async def story():
+        engine = rig.bulk()
+        running = asyncio.ensure_future(engine.run(rig.slots()))
+        await asyncio.sleep(after_s)
+        engine.give_up()
+        given_up_at = rig.clock.monotonic()
+        end = await running
+        assert rig.clock.monotonic() - given_up_at < 60, "nobody waits for the next look"
+        return [slot async for slot in end.rest]
+
+    rest = run_virtual(story())
+    assert [slot.request.prompt for slot in rest] == ["a", "b"]
+    assert rig.works.cancelled == set(rig.works.jobs)
+    assert not rig.works.bought
+    assert run_virtual(rig.ledger.open_attempts()) == []
+
+
 def test_a_job_of_another_key_is_not_bought_again():
     rig = BulkRig(prompts=("a",))
 

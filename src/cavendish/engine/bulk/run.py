@@ -87,6 +87,7 @@ class BulkEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._given_up = asyncio.Event()
         self._stop: Fault | None = None
         self._crash: BaseException | None = None
         self._deadline_at: float | None = None
@@ -130,6 +131,12 @@ class BulkEngine:
         self.stop(Fault(FaultKind.CANCELLED, "interrupted"))
         for task in self._tasks:
             task.cancel()
+
+    def give_up(self) -> None:
+        """The jobs at work are cancelled now, as if their time were over; what they have made is fetched."""
+        self._deadline_at = self._parts.clock.now()
+        self._given_up.set()
+        self._changed.set()
 
     # --- what a flight tells ----------------------------------------------------------------------------------------
 
@@ -185,12 +192,13 @@ class BulkEngine:
             seconds = min(seconds, max(0.0, self._deadline_at - self._parts.clock.now()) + 0.001)
         if why:
             self._parts.progress.waiting(why, seconds)
-        sleeping = asyncio.ensure_future(self._parts.clock.sleep(seconds))
-        hurried = asyncio.ensure_future(self._hurry.wait())
+        ends = {asyncio.ensure_future(self._parts.clock.sleep(seconds)), asyncio.ensure_future(self._hurry.wait())}
+        if not self._given_up.is_set():
+            ends.add(asyncio.ensure_future(self._given_up.wait()))
         try:
-            await asyncio.wait({sleeping, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancelled({sleeping, hurried})
+            await _cancelled(ends)
 
     def shut(self, place: BulkLane, fault: Fault) -> None:
         """No further job is to be asked for here."""
