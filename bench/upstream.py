@@ -24,7 +24,14 @@ from dataclasses import asdict, dataclass, field
 
 from .measure import ROOT
 
-SIZES = {"tiny": (8, 8), "1K": (1024, 8), "2.4 MB": (1024, 64), "2K": (2048, 8), "4K": (4096, 6)}
+SIZES = {
+    "tiny": (8, 8),
+    "1K": (1024, 8),
+    "2.4 MB": (1024, 64),
+    "2K": (2048, 8),
+    "4K": (4096, 6),
+    "20 MB": (4096, 9),
+}
 """Edge in pixels and levels of noise: 1K comes to 1.2 MB (1.6 on the wire), 2K to 4.7 (6.3), 4K to 17 (22)."""
 
 MODEL = "gemini-3.1-flash-image"
@@ -59,8 +66,8 @@ class Seen:
     half_way: int = 0
 
 
-class Replies:
-    """Makes the bytes of replies: everything but the number is made once."""
+class Pictures:
+    """Makes pictures of one size: everything but the number is made once. ``tail`` is all after ``HEAD_BYTES``."""
 
     def __init__(self, size: str) -> None:
         edge, levels = SIZES[size]
@@ -69,29 +76,36 @@ class Replies:
         pixels = packer.compress(rows) + packer.flush()
         header = struct.pack(">IIBBBBB", edge, edge, 8, 2, 0, 0, 0)
         self._head = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
-        tail = _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
-        self._numbers = itertools.count(1)
-        self.picture_bytes = HEAD_BYTES + len(tail)
-        self._before = _BEFORE.encode()
-        self._after = base64.b64encode(tail) + _AFTER.encode()
-        head = base64.b64encode(self._picture_head(0))
-        self.length = len(self._before) + len(head) + len(self._after)
-        self.data_at = len(self._before)
-        self.tail_letters = len(_AFTER)
+        self.tail = _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
-    def pieces(self) -> tuple[bytes, memoryview]:
-        """The reply with the next number."""
-        head = base64.b64encode(self._picture_head(next(self._numbers)))
-        return self._before + head, memoryview(self._after)
-
-    def _picture_head(self, number: int) -> bytes:
+    def head(self, number: int) -> bytes:
         return self._head + _chunk(b"tEXt", b"Comment\0%016d" % number)
 
 
-_BEFORE = (
+class Replies:
+    """Makes the bytes of replies: all of them hold another picture."""
+
+    def __init__(self, size: str) -> None:
+        self._pictures = Pictures(size)
+        self._numbers = itertools.count(1)
+        self.picture_bytes = HEAD_BYTES + len(self._pictures.tail)
+        self._before = BEFORE.encode()
+        self._after = base64.b64encode(self._pictures.tail) + AFTER.encode()
+        head = base64.b64encode(self._pictures.head(0))
+        self.length = len(self._before) + len(head) + len(self._after)
+        self.data_at = len(self._before)
+        self.tail_letters = len(AFTER)
+
+    def pieces(self) -> tuple[bytes, memoryview]:
+        """The reply with the next number."""
+        head = base64.b64encode(self._pictures.head(next(self._numbers)))
+        return self._before + head, memoryview(self._after)
+
+
+BEFORE = (
     '{\n  "candidates": [{"content": {"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": "'
 )
-_AFTER = f""""}}}}]}}, "finishReason": "STOP", "index": 0}}],
+AFTER = f""""}}}}]}}, "finishReason": "STOP", "index": 0}}],
   "usageMetadata": {{"promptTokenCount": 9, "candidatesTokenCount": 1290, "totalTokenCount": 1299,
     "promptTokensDetails": [{{"modality": "TEXT", "tokenCount": 9}}],
     "candidatesTokensDetails": [{{"modality": "IMAGE", "tokenCount": 1290}}]}},

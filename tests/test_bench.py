@@ -10,7 +10,7 @@ from bench import report
 from bench.measure import Peer, PeerFailed, PeerMissing, in_turn, medians, run_peer
 
 # Those that start a whole SDK or a command line several times.
-SLOW = {"throughput", "reply", "flood", "hundred", "shared", "retry", "startup", "million"}
+SLOW = {"throughput", "reply", "flood", "gateway", "hundred", "shared", "retry", "startup", "million"}
 
 
 @pytest.mark.parametrize(
