@@ -65,11 +65,16 @@ demo: $(READY) ## Make pictures without a key, with the simulator
 
 .PHONY: test
 test: lint types contracts ## Everything a change must pass: lint, types, contracts, tests
-	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow and not strangers'
 
 .PHONY: worlds
 worlds: $(READY) ## The seeded simulations, the slow ones too
 	$(BIN)/pytest -n $(WORKERS) -m worlds --timeout 900
+
+.PHONY: strangers
+strangers: $(READY) ## Other people's programs, pointed at the gateway; fetches them
+	$(BIN)/python scripts/strangers.py $(UV)
+	$(BIN)/pytest -n $(WORKERS) -m strangers --timeout 600 tests/strangers/gateway
 
 .PHONY: bench
 bench: $(READY) ## Measure against others, ratios in one run
