@@ -11,11 +11,15 @@ import pytest
 from PIL import Image
 
 from cavendish import AsyncClient, ConfigError, FolderError, RequestError
+from cavendish.catalog.cards import Limits
 from cavendish.front import build
 from cavendish.front.build import Setup
+from cavendish.front.cli.serve import SIMULATOR_PROFILE
 from cavendish.front.routes import RouteWish
 from cavendish.model.fault import FaultKind
 from cavendish.model.request import ImageRequest
+from cavendish.sim.profile import load_profile
+from cavendish.sim.quota import QuotaPlan
 from cavendish.sim.server import Times, start_server
 from tests.io.http.server import Server, whole
 
@@ -366,3 +370,29 @@ def test_strict_routes_insist_each_time():
     for _ in range(2):
         with pytest.raises(RequestError):
             strict.fitted(ImageRequest.of("a fox", MODEL, size="2k"))
+
+
+# --- the simulator behind a gateway ----------------------------------------------------------------------------------
+
+
+def test_behind_a_gateway_the_simulator_has_no_quota_and_no_fault_that_nobody_asked_for():
+    """Else the tests of other people's programs would wait minutes for five pictures of OpenAI's."""
+    profile = load_profile(SIMULATOR_PROFILE)
+    assert (profile.quota, dict(profile.faults)) == (QuotaPlan(), {})
+    setup = Setup(simulator=SIMULATOR_PROFILE)
+    for model in (MODEL, "gpt-image-2", "flux-2-pro"):
+        routes = setup.routes(RouteWish(via=("sim",)), TODAY.date())
+        assert routes.limits(routes.resolve(model)[0]) == Limits()
+
+
+def test_a_tier_or_rate_that_is_said_holds_behind_a_gateway_too(monkeypatch):
+    routes = Setup(simulator=SIMULATOR_PROFILE).routes(RouteWish(via=("sim",), tier="tier1"), TODAY.date())
+    assert routes.limits(routes.resolve(MODEL)[0]).spend_per_10_minutes_nusd
+    monkeypatch.setenv("CAVENDISH_SIM_RPM", "7")
+    routes = Setup(simulator=SIMULATOR_PROFILE).routes(RouteWish(via=("sim",)), TODAY.date())
+    assert routes.limits(routes.resolve(MODEL)[0]) == Limits(requests_per_minute=7)
+
+
+def test_on_the_command_line_it_stands_for_its_provider_s_usual_tier():
+    routes = Setup().routes(RouteWish(via=("sim",)), TODAY.date())
+    assert routes.limits(routes.resolve(MODEL)[0]).spend_per_10_minutes_nusd

@@ -41,6 +41,7 @@ FIELDS = (
     Field("store_access_key", "store_access_key", read.secret, None, ("AWS_ACCESS_KEY_ID",), owner_only=True),
     Field("store_secret_key", "store_secret_key", read.secret, None, ("AWS_SECRET_ACCESS_KEY",), owner_only=True),
     Field("store_session_token", "store_session_token", read.secret, None, ("AWS_SESSION_TOKEN",), owner_only=True),
+    Field("gateway_secret", "gateway_secret", read.secret, None, ("CAVENDISH_GATEWAY_SECRET",), owner_only=True),
     Field("ca_bundle", "ca_bundle", read.file, None, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), owner_only=True),
     Field("no_color", "no_color", read.present, default=False, env=("NO_COLOR",)),
 )

@@ -68,6 +68,7 @@ class Settings:
     store_access_key: Setting[Secret | None]
     store_secret_key: Setting[Secret | None]
     store_session_token: Setting[Secret | None]
+    gateway_secret: Setting[Secret | None]
     ca_bundle: Setting[Path | None]
     no_color: Setting[bool]
     endpoints: Mapping[str, EndpointSettings]

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import config
-from ..catalog.cards import EndpointCard
+from ..catalog.cards import EndpointCard, Limits
 from ..catalog.load import load as load_catalog
 from ..catalog.resolve import Catalog, Resolved
 from ..catalog.shape import told
@@ -25,6 +25,7 @@ from ..io.auth import GoogleTokens
 from ..io.blobs.memory import MemoryBlobs
 from ..io.clock import SystemClock
 from ..io.dice import SystemDice
+from ..io.http.drafts import Onlooker
 from ..io.http.exchange import Timeouts
 from ..io.http.files import Door
 from ..io.http.files_placed import FILES_API, PlacedReferences, PlacingProvider
@@ -55,20 +56,29 @@ SIMULATOR_PROFILE = "demo"
 
 
 class Setup:
-    """Settings and catalog: what every command needs, without any connection."""
+    """Settings and catalog: what every command needs, without any connection.
 
-    def __init__(self, flags: Mapping[str, Any] | None = None) -> None:
+    ``simulator`` is the profile of the simulator that this process starts when there is no key for anything. Of any but
+    the usual one no quota is known: it is found out as it goes.
+    """
+
+    def __init__(self, flags: Mapping[str, Any] | None = None, simulator: str = SIMULATOR_PROFILE) -> None:
+        self.simulator = simulator
         sources = config.read_sources()
         self.catalog: Catalog = load_catalog(sources.catalog)
         self.settings = config.load(sources, self.catalog.endpoints, flags)
 
     def routes(self, wish: RouteWish, today: date | None = None) -> Routes:
         """What a run may use, as of today."""
-        return Routes(self.catalog, self.settings, wish, today or datetime.now(UTC).date())
+        limits = None if self.simulator == SIMULATOR_PROFILE else Limits()
+        return Routes(self.catalog, self.settings, wish, today or datetime.now(UTC).date(), of_simulator=limits)
 
 
 class Workshop:
-    """What all runs of a process share: the HTTP session and the quotas of its keys. Open it before use."""
+    """What all runs of a process share: the HTTP session and the quotas of its keys. Open it before use.
+
+    ``onlooker`` is shown drafts while they arrive.
+    """
 
     def __init__(self, setup: Setup, *, clock: Clock | None = None, dice: Dice | None = None) -> None:
         self.setup = setup
@@ -80,6 +90,7 @@ class Workshop:
         )
         self._stack = AsyncExitStack()
         self._session: Session | None = None
+        self.onlooker: Onlooker | None = None
         self._simulator: SimServer | None = None
         self._starting = asyncio.Lock()
         self._placed: dict[tuple[str, str], PlacedReferences] = {}
@@ -115,7 +126,7 @@ class Workshop:
             if self._simulator is None:
                 from ..sim.server import start_server
 
-                self._simulator = await start_server(SIMULATOR_PROFILE)
+                self._simulator = await start_server(self.setup.simulator)
                 self._stack.push_async_callback(self._simulator.close)
 
     def provider(
@@ -130,12 +141,19 @@ class Workshop:
         """An endpoint that can be called. Without an inbox, what arrives is kept in memory: for a look."""
         assert self._session is not None, "the workshop is not open"
         spoken = dialect or speaks(card)
-        return HttpProvider(spoken, card, key, self._session, inbox or MemoryBlobs(), self.clock, timeouts)
+        provider = HttpProvider(spoken, card, key, self._session, inbox or MemoryBlobs(), self.clock, timeouts)
+        provider.onlooker = self.onlooker
+        return provider
 
-    def lanes(self, routes: Routes, name: str, inbox: Inbox, timeout_s: float | None) -> tuple[Lane, ...]:
-        """The lanes to a model: one for each of its routes and keys, in the order of preference."""
+    def lanes(
+        self, routes: Routes, name: str, inbox: Inbox, timeout_s: float | None, *, asker: str = ""
+    ) -> tuple[Lane, ...]:
+        """The lanes to a model: one for each of its routes and keys, in the order of preference.
+
+        ``asker``: whoever has this name shares a quota as one, in all processes.
+        """
         return tuple(
-            self._lane(routes, resolved, key, inbox, timeout_s)
+            self._lane(routes, resolved, key, inbox, timeout_s, asker)
             for resolved in routes.resolve(name)
             for key in self._keys(resolved)
         )
@@ -185,7 +203,7 @@ class Workshop:
             return str(endpoint.options.get("place", ""))
         return key.reveal() if key else ""
 
-    def _quota(self, place: Place, routes: Routes, resolved: Resolved) -> Quota:
+    def _quota(self, place: Place, routes: Routes, resolved: Resolved, asker: str) -> Quota:
         """Shared by all who use the key; that of the simulator in this process is this process's own."""
         limits, zone = routes.limits(resolved), resolved.endpoint.day_zone
         own = self.setup.settings.endpoints[place.endpoint].base_url.value
@@ -194,7 +212,7 @@ class Workshop:
         if own:
             # What answers at an address of the user's own has a quota of its own.
             place = place._replace(endpoint=f"{place.endpoint} {own.partition('://')[2].rstrip('/')}")
-        return self._shared_quotas.quota(place, limits, zone, Asker(routes.priority, routes.note))
+        return self._shared_quotas.quota(place, limits, zone, Asker(routes.priority, routes.note, asker))
 
     def _timeouts(self, resolved: Resolved, timeout_s: float | None) -> Timeouts:
         """What the run says of them; else what the settings and the offer do, whichever is longer."""
@@ -205,7 +223,13 @@ class Workshop:
         return Timeouts(whole_s=max(least_s, offer.timeout_s), whole_by_size=by_size)
 
     def _lane(
-        self, routes: Routes, resolved: Resolved, key: Secret | None, inbox: Inbox, timeout_s: float | None
+        self,
+        routes: Routes,
+        resolved: Resolved,
+        key: Secret | None,
+        inbox: Inbox,
+        timeout_s: float | None,
+        asker: str,
     ) -> Lane:
         endpoint = self.there(resolved.endpoint)
         dialect = dialect_of(replace(resolved, endpoint=endpoint))
@@ -217,7 +241,7 @@ class Workshop:
         return Lane(
             route=resolved.route,
             provider=PlacingProvider(provider, kept, inbox.read) if kept else provider,
-            quota=self._quota(place, routes, resolved),
+            quota=self._quota(place, routes, resolved, asker),
             pricing=pricing,
             make_call=lambda slot, attempt: _call(slot, attempt, resolved),
             notices=lambda slot: _unsaid(dialect, slot, resolved),

@@ -70,10 +70,7 @@ class Bulk:
 
     def places(self, routes: Routes, name: str) -> tuple[BulkLane, ...]:
         """The lanes to a model by these routes, all of which are of a batch API."""
-        lanes = self._workshop.lanes(routes, name, self._inbox, self._order.timeout_s)
-        doors = self._workshop.doors(routes, name, self._inbox)
-        found = zip(lanes, doors, strict=True)
-        return tuple(BulkLane(lane, self._jobs(resolved, door)) for lane, (resolved, door) in found)
+        return bulk_lanes(self._workshop, routes, name, self._inbox, self._order.timeout_s)
 
     def online(self, slot: Slot) -> Sequence[Lane]:
         """The routes by which a slot goes by itself."""
@@ -81,14 +78,6 @@ class Bulk:
         if name not in self._online:
             self._online[name] = self._workshop.lanes(self._by_call, name, self._inbox, self._order.timeout_s)
         return self._online[name]
-
-    def _jobs(self, resolved: Resolved, door: Door) -> GoogleJobs:
-        dialect = dialect_of(replace(resolved, endpoint=door.card))
-        if not isinstance(dialect, GeminiDialect) or dialect.place:
-            message = f"the batch API of {resolved.endpoint.name} is not spoken here"
-            raise RequestError(message, field="mode", hints=("leave --mode batch out, or name google with --via",))
-        references = self._workshop.references(door.card, door.key)
-        return GoogleJobs(door, GeminiBatch(dialect.version, dialect.spelling), references)
 
     @cached_property
     def _as_jobs(self) -> Routes:
@@ -106,11 +95,32 @@ class Bulk:
 
     def bounds(self, deadline_s: float | None) -> BulkPolicy:
         """The bounds of the run's jobs, which may take so long."""
-        only = self._order.batch_only and self.wanted
-        if not self._given.simulated:
-            return BulkPolicy(deadline_s=deadline_s, only=only)
-        quick = SIMULATED_POLL_S
-        return BulkPolicy(deadline_s=deadline_s, only=only, first_poll_s=quick, poll_cap_s=20 * quick, listing_s=quick)
+        policy = BulkPolicy(deadline_s=deadline_s, only=self._order.batch_only and self.wanted)
+        return quickened(policy) if self._given.simulated else policy
+
+
+def bulk_lanes(
+    workshop: Workshop, routes: Routes, name: str, inbox: Inbox, timeout_s: float | None
+) -> tuple[BulkLane, ...]:
+    """The lanes to a model by these routes, all of which are of a batch API. Raises ``RequestError``."""
+    lanes, doors = workshop.lanes(routes, name, inbox, timeout_s), workshop.doors(routes, name, inbox)
+    found = zip(lanes, doors, strict=True)
+    return tuple(BulkLane(lane, _jobs(workshop, resolved, door)) for lane, (resolved, door) in found)
+
+
+def quickened(policy: BulkPolicy) -> BulkPolicy:
+    """Bounds for the simulator's jobs."""
+    quick = SIMULATED_POLL_S
+    return replace(policy, first_poll_s=quick, poll_cap_s=20 * quick, listing_s=quick)
+
+
+def _jobs(workshop: Workshop, resolved: Resolved, door: Door) -> GoogleJobs:
+    dialect = dialect_of(replace(resolved, endpoint=door.card))
+    if not isinstance(dialect, GeminiDialect) or dialect.place:
+        message = f"the batch API of {resolved.endpoint.name} is not spoken here"
+        raise RequestError(message, field="mode", hints=("leave --mode batch out, or name google with --via",))
+    references = workshop.references(door.card, door.key)
+    return GoogleJobs(door, GeminiBatch(dialect.version, dialect.spelling), references)
 
 
 def _in_mode(routes: Routes, mode: str | None) -> Routes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..catalog.cards import EndpointCard, Limits
 from ..catalog.fit import check_prompt, fit, insist, told
-from ..catalog.resolve import Catalog, Resolved
+from ..catalog.resolve import Catalog, Resolved, UnknownModel
 from ..config import MAX_RPM, Settings
 from ..dialects.by_name import DIALECTS
 from ..errors import ConfigError, RequestError
@@ -55,6 +55,9 @@ class RouteWish:
             said.whole("rpm", self.rpm, 1, MAX_RPM)
 
 
+NAMES_KEPT = 4096
+"""Models by the names that they were asked for by: anybody may make up one that an endpoint is to know."""
+
 FITS_KEPT = 1024
 """Requests of so many kinds are remembered: the rows of a file mostly differ in their words alone."""
 
@@ -63,7 +66,8 @@ FITS_KEPT = 1024
 class Routes:
     """Resolves names, each once. ``notices`` collects what the catalog had to say, each once.
 
-    ``priority`` is how urgently what is asked for by these routes is wanted.
+    ``priority`` is how urgently what is asked for by these routes is wanted, ``of_simulator`` what the
+    simulator allows where it does not do as its provider's usual tier.
     """
 
     catalog: Catalog
@@ -72,6 +76,7 @@ class Routes:
     today: date
     notices: dict[str, Notice] = field(default_factory=dict[str, Notice])
     priority: Priority = Priority.INTERACTIVE
+    of_simulator: Limits | None = None
     _known: dict[str, tuple[Resolved, ...]] = field(default_factory=dict[str, tuple[Resolved, ...]])
     _fits: dict[object, _Fit] = field(default_factory=dict[object, "_Fit"])
 
@@ -86,6 +91,8 @@ class Routes:
             for resolved in found:
                 # A tier that the route does not have is an error now, not when the first call is to leave.
                 self.limits(resolved)
+            if len(self._known) >= NAMES_KEPT:
+                self._known.clear()
             self._known[name] = found
         for resolved in self._known[name]:
             self._note(resolved.notices)
@@ -183,7 +190,7 @@ class Routes:
         for place in places:
             if place in self.catalog.open_offers:
                 hint = f"{place} takes any name: say -m MODEL, as its server calls it"
-                raise RequestError("no model is named", field="model", hints=(hint,))
+                raise UnknownModel("no model is named", hints=(hint,))
             for offer in self.catalog.offers_at(place):
                 return offer.model
         return DEFAULT_MODELS[0]
@@ -227,7 +234,9 @@ class Routes:
             raise ConfigError(f"no tiers are known of {resolved.endpoint.name}/{resolved.card.id}", hints=(hint,))
         if tier and offered and tier not in offered:
             raise ConfigError(f"{resolved.endpoint.name} has no tier {tier!r}", hints=(f"known: {', '.join(offered)}",))
-        limits = offered.get(tier or resolved.endpoint.default_tier, Limits())
+        limits = self.of_simulator if resolved.endpoint.name == SIMULATOR and not tier else None
+        if limits is None:
+            limits = offered.get(tier or resolved.endpoint.default_tier, Limits())
         rpm = self.wish.rpm or own.rpm.value
         if rpm is None:
             return limits

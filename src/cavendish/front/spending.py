@@ -108,6 +108,11 @@ class Spending:
             await book.close()
 
     @property
+    def book(self) -> SpendBook | None:
+        """The book, once a run has opened it."""
+        return self._book
+
+    @property
     def has_caps(self) -> bool:
         """Whether a cap is set that runs share."""
         return bool(caps_of(self._settings))

@@ -28,6 +28,15 @@ def test_a_key_is_on_stdout_alone(cavendish):
     assert "shown this once" in ran.err
 
 
+def test_a_key_without_a_name_is_called_by_its_id(cavendish):
+    ran = cavendish("keys", "create", "--budget", "20", "--per", "month", "--rpm", "60", "--models", "nano-banana-*")
+    assert ran.code == 0, ran.err
+    (told,) = map(json.loads, cavendish("keys", "list", "--json").out.splitlines())
+    assert told["name"] == told["id"]
+    assert f"the key of {told['name']}" in ran.err
+    assert cavendish("keys", "revoke", told["name"]).code == 0
+
+
 def test_a_key_s_limits_are_kept(cavendish, create):
     options = ("--budget", "20", "--per", "month", "--rpm", "60", "--models", "nano-banana-*", "--role", "admin")
     create("app", *options, "--expires", "90d", "--routes", "google,apiyi", "--max-price", "0.15", "--max-n", "20")

@@ -13,6 +13,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
+from cavendish.front.gateway import batches as batches_module
 from cavendish.front.gateway.app import Gateway
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
@@ -22,6 +23,8 @@ from tests.front.gateway.test_files import VERSIONS, google, openai_client, pict
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
 MODEL = "nano-banana-2"
+BY_CALLS = types.CreateBatchJobConfig(http_options=types.HttpOptions(headers={"x-cavendish-mode": "standard"}))
+"""What a batch is when no batch API is to be used."""
 
 
 def bought(upstream: SimServer) -> int:
@@ -132,7 +135,7 @@ async def test_a_batch_survives_a_restart_and_buys_nothing_twice(open_gateway: O
     gateway = await open_gateway()
     client = google(gateway).aio
     sources = [types.InlinedRequest(contents=f"kite {number}") for number in range(40)]
-    job = await client.batches.create(model=MODEL, src=sources)
+    job = await client.batches.create(model=MODEL, src=sources, config=BY_CALLS)
     while not bought(upstream):  # noqa: ASYNC110 - another server's count
         await asyncio.sleep(0.001)
     await gateway.close()
@@ -151,7 +154,7 @@ async def test_a_batch_survives_a_restart_and_buys_nothing_twice(open_gateway: O
 async def test_a_cancelled_batch_keeps_what_it_has(gateway: Gateway, upstream: SimServer) -> None:
     client = google(gateway).aio
     sources = [types.InlinedRequest(contents=f"kite {number}") for number in range(80)]
-    job = await client.batches.create(model=MODEL, src=sources)
+    job = await client.batches.create(model=MODEL, src=sources, config=BY_CALLS)
     while not bought(upstream):  # noqa: ASYNC110 - another server's count
         await asyncio.sleep(0.001)
     await client.batches.cancel(name=job.name or "")
@@ -164,7 +167,10 @@ async def test_a_cancelled_batch_keeps_what_it_has(gateway: Gateway, upstream: S
     await client.aclose()
 
 
-async def test_a_batch_that_is_older_than_is_kept_is_forgotten(open_gateway: Opener) -> None:
+async def test_a_batch_that_is_older_than_is_kept_is_forgotten(
+    open_gateway: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "LOOK_EVERY_S", 0.05)
     gateway = await open_gateway()
     client = google(gateway).aio
     job = await client.batches.create(model=MODEL, src=[types.InlinedRequest(contents="a red kite")])
@@ -182,31 +188,26 @@ async def test_a_batch_that_is_older_than_is_kept_is_forgotten(open_gateway: Ope
 
 
 async def test_words_that_no_database_takes_break_nothing(gateway: Gateway) -> None:
-    """Half a character, and the character that ends a string in C."""
+    """Half a character, and the character that ends a string in C: refused in a body, kept in a line of a file."""
     odd = "a\\ud800b\\u0000c"
-    body = (
-        f'{{"batch": {{"displayName": "{odd}", "inputConfig": {{"requests": {{"requests": [{{"metadata": '
-        f'{{"key": "{odd}"}}, "request": {{"contents": [{{"parts": [{{"text": "a kite"}}]}}]}}}}]}}}}}}}}'
-    )
     async with aiohttp.ClientSession(headers={"x-goog-api-key": "any"}) as http:
         url = f"{gateway.url}/v1beta/models/{MODEL}:batchGenerateContent"
-        async with http.post(url, data=body) as answer:
-            assert answer.status == 200
-            name = (await answer.json())["name"]
         missing = f'{{"batch": {{"inputConfig": {{"fileName": "files/{odd}"}}}}}}'
         async with http.post(url, data=missing) as answer:
-            assert answer.status == 403
-        start = {"X-Goog-Upload-Command": "start"}
-        file = f'{{"file": {{"displayName": "{odd}"}}}}'
-        async with http.post(f"{gateway.url}/upload/v1beta/files", data=file, headers=start) as answer:
-            assert answer.status == 200
-
-        async def look() -> Any:
-            async with http.get(f"{gateway.url}/v1beta/{name}") as answer:
-                return await answer.json()
-
-        job = await until(look, lambda seen: seen.get("done"))
-        assert job["metadata"]["batchStats"]["successfulRequestCount"] == "1"
+            assert answer.status == 400
+    client = google(gateway).aio
+    wanted, bad = json.dumps(asking("a kite")), json.dumps(asking("ODD")).replace("ODD", odd)
+    content = f'{{"key": "{odd}", "request": {wanted}}}\n{{"key": "bad", "request": {bad}}}'.encode()
+    file = await client.files.upload(file=io.BytesIO(content), config={"mime_type": "jsonl"})
+    job = await ended(client, (await client.batches.create(model=MODEL, src=file.name or "")).name)
+    assert job.dest
+    came, refused = (
+        json.loads(one) for one in (await client.files.download(file=job.dest.file_name or "")).splitlines()
+    )
+    assert came["key"].startswith("a")
+    assert pictures_in(came["response"])
+    assert refused["key"] == "bad"
+    await client.aclose()
 
 
 # --- OpenAI's --------------------------------------------------------------------------------------------------------
@@ -216,11 +217,13 @@ def line(key: str, body: dict[str, Any], url: str = "/v1/images/generations") ->
     return {"custom_id": key, "method": "POST", "url": url, "body": {"model": MODEL, **body}}
 
 
-async def begun(client: openai.AsyncOpenAI, lines: list[dict[str, Any]], endpoint: str) -> Any:
+async def begun(client: openai.AsyncOpenAI, lines: list[dict[str, Any]], endpoint: str, **metadata: str) -> Any:
     content = "\n".join(json.dumps(entry) for entry in lines).encode()
     file = await client.files.create(file=("lines.jsonl", content), purpose="batch")
     where: Any = endpoint
-    return await client.batches.create(input_file_id=file.id, endpoint=where, completion_window="24h")
+    return await client.batches.create(
+        input_file_id=file.id, endpoint=where, completion_window="24h", metadata=metadata or None
+    )
 
 
 async def over(client: openai.AsyncOpenAI, identity: str) -> Any:
@@ -271,6 +274,36 @@ async def test_openai_s_batch_of_chats(gateway: Gateway) -> None:
         assert message["images"][0]["image_url"]["url"].startswith("data:image/")
 
 
+async def test_openai_s_batches_of_edits_and_of_responses(gateway: Gateway) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    edit = {"prompt": "make it night", "images": [{"image_url": url}]}
+    asked = {"input": "a red kite", "tools": [{"type": "image_generation"}]}
+    async with openai_client(gateway) as client:
+        edits = await begun(client, [line("night", edit, "/v1/images/edits")], "/v1/images/edits")
+        said = await begun(client, [line("kite", asked, "/v1/responses")], "/v1/responses")
+        (came,) = await lines_in(client, (await over(client, edits.id)).output_file_id)
+        assert base64.b64decode(came["response"]["body"]["data"][0]["b64_json"])
+        (came,) = await lines_in(client, (await over(client, said.id)).output_file_id)
+        output = came["response"]["body"]["output"]
+        (call,) = [item for item in output if item["type"] == "image_generation_call"]
+        assert base64.b64decode(call["result"])
+
+
+async def test_results_are_kept_as_long_as_they_are_asked_for(gateway: Gateway) -> None:
+    async with openai_client(gateway) as client:
+        content = json.dumps(line("kite", {"prompt": "a red kite"})).encode()
+        file = await client.files.create(file=("lines.jsonl", content), purpose="batch")
+        where: Any = {"input_file_id": file.id, "endpoint": "/v1/images/generations", "completion_window": "24h"}
+        batch = await client.batches.create(**where, output_expires_after={"anchor": "created_at", "seconds": 3600})
+        batch = await over(client, batch.id)
+        output = await client.files.retrieve(batch.output_file_id or "")
+        assert output.expires_at == output.created_at + 3600
+        with pytest.raises(openai.BadRequestError, match="output_expires_after"):
+            await client.batches.create(**where, output_expires_after={"anchor": "created_at", "seconds": 60})
+        with pytest.raises(openai.BadRequestError, match="512"):
+            await client.batches.create(**where, metadata={"note": "x" * 513})
+
+
 async def test_a_file_that_cannot_be_taken_is_a_batch_that_failed(gateway: Gateway) -> None:
     lines = [
         line("kite", {"prompt": "a red kite"}),
@@ -298,7 +331,7 @@ async def test_a_file_that_cannot_be_taken_is_a_batch_that_failed(gateway: Gatew
 async def test_openai_s_batch_can_be_cancelled(gateway: Gateway, upstream: SimServer) -> None:
     async with openai_client(gateway) as client:
         lines = [line(f"kite {number}", {"prompt": f"kite {number}"}) for number in range(80)]
-        batch = await begun(client, lines, "/v1/images/generations")
+        batch = await begun(client, lines, "/v1/images/generations", cavendish_mode="standard")
         while not bought(upstream):  # noqa: ASYNC110 - another server's count
             await asyncio.sleep(0.001)
         batch = await client.batches.cancel(batch.id)

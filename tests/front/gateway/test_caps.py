@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 import pytest_asyncio
 
 from cavendish.front.build import Setup
+from cavendish.front.gateway import legacy
 from cavendish.front.gateway.app import Gateway, GatewayOptions
 from cavendish.front.gateway.desk import DeskRules
 from cavendish.front.spending import list_prices, open_book
 from cavendish.io.clock import SystemClock
+from cavendish.io.desk.ledger import JobLedger
 from cavendish.sim.server import SimServer
+from tests.front.gateway.replicas import kill, until
 
 MODEL = "google/nano-banana-2"
 
@@ -71,3 +75,41 @@ async def test_what_was_spent_is_in_the_book(capped: Gateway, upstream: SimServe
     assert (run.title, run.owner) == ("gateway", "")
     assert line.sum.pictures == 2
     assert line.sum.billed_nusd == round(upstream.sim.stats(0.0, 0.0)["billed_usd"] * 1e9)
+
+
+async def test_what_the_dead_had_set_aside_is_free_when_another_has_its_jobs(
+    tmp_path: Path, setup: Setup, upstream: SimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy, "AFTER_S", 0.0)
+    options = GatewayOptions(tmp_path / "store", "one", port=0, grace_s=2.0, rules=DeskRules(max_wait_s=5.0))
+    one, stuck = Gateway(setup, options), asyncio.Event()
+    await one.open()
+
+    async def never(*_: object) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(JobLedger, "settle_all", never)
+        client = openai.AsyncOpenAI(api_key="none", base_url=f"{one.url}/v1", max_retries=0)
+        asking = asyncio.ensure_future(client.images.generate(model=MODEL, prompt="a kite", n=2))
+        await stuck.wait()
+    await kill(one)
+    book = await open_book(setup.settings, SystemClock())
+    (state,) = await book.states(SystemClock().now())
+    assert state.held_nusd > 0
+    two = Gateway(setup, replace(options, replica="two"))
+    await two.open()
+    await until(lambda: two._desk is not None and two._desk.live == 0)
+    await two._desk._beat()
+    runs = {run.id.partition(".")[0]: run.owner for run in await book.runs()}
+    assert (runs["one"], bool(runs["two"])) == ("", True)
+    await two.close()
+    (state,) = await book.states(SystemClock().now())
+    await book.close()
+    billed = round(upstream.sim.stats(0.0, 0.0)["billed_usd"] * 1e9)
+    assert (state.held_nusd, state.spent_nusd) == (0, billed)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await client.close()
+    await one.close(at_once=True)

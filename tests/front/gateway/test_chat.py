@@ -364,3 +364,85 @@ async def test_what_goes_missing_in_mid_stream_is_raised(client: openai.AsyncOpe
         await read()
     assert sorted(finished) == [0, 1]
     assert caught.value.code == "moderation_blocked"
+
+
+# --- tools -----------------------------------------------------------------------------------------------------------
+
+FUNCTION = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+def codes_of(answer: ChatCompletion) -> list[str]:
+    return [notice["code"] for notice in (answer.model_extra or {}).get("cavendish", {}).get("notices", [])]
+
+
+async def test_tools_that_nobody_will_call_are_told(client: openai.AsyncOpenAI) -> None:
+    tools = {"tools": [FUNCTION], "tool_choice": "auto", "parallel_tool_calls": False}
+    answer = await ask(client, user("a red kite"), extra_body=tools)
+    assert len(urls_of(answer)) == 1
+    assert "tools_left_out" in codes_of(answer)
+    with pytest.raises(openai.BadRequestError, match="calls no weather"):
+        await ask(client, user("a red kite"), extra_body=tools, extra_headers={"x-cavendish-strict": "1"})
+
+
+async def test_what_tools_answered_earlier_is_passed_over(client: openai.AsyncOpenAI) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    said: Any = [
+        user("what is the weather?"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "rain"},
+        {"role": "assistant", "content": "It rains."},
+        user("draw it"),
+    ]
+    answer = await ask(client, *said)
+    assert len(urls_of(answer)) == 1
+    assert "tools_left_out" in codes_of(answer)
+
+
+async def test_searches_are_what_a_picture_is_grounded_on(client: openai.AsyncOpenAI, gateway: Gateway) -> None:
+    asked: tuple[dict[str, Any], ...] = (
+        {"web_search_options": {}},
+        {"plugins": [{"id": "web"}]},
+        {"tools": [{"type": "web_search"}]},
+        {"tools": [{"googleSearch": {}}]},
+        {"tools": [{"type": "function", "function": {"name": "googleSearch"}}], "tool_choice": "auto"},
+    )
+    for said in asked:
+        answer = await ask(client, user("a red kite"), extra_body=said)
+        assert not {"tools_left_out", "unsupported"} & set(codes_of(answer)), said
+        job = (answer.model_extra or {})["cavendish"]["job"]
+        assert gateway._desk is not None
+        entry = await gateway._desk.books.job(job)
+        assert entry is not None
+        assert entry.request.grounding == ("web",), said
+
+
+async def test_a_stream_tells_in_its_first_choice_what_could_not_be(client: openai.AsyncOpenAI) -> None:
+    stream = await client.chat.completions.create(
+        model=MODEL, messages=[user("a red kite")], n=2, stream=True, extra_body={"tools": [FUNCTION]}
+    )
+    told = [(chunk.model_extra or {}).get("cavendish") async for chunk in stream]
+    assert [{"tools_left_out"} <= {notice["code"] for notice in each["notices"]} for each in told if each] == [True]
+
+
+# --- pictures of the user ------------------------------------------------------------------------------------------
+
+
+async def test_pictures_of_the_user_in_all_their_forms(client: openai.AsyncOpenAI) -> None:
+    drawn = bytes_of(urls_of(await ask(client, user("a red kite")))[0][0])
+    data = base64.b64encode(drawn).decode()
+    url = f"data:image/png;base64,{data}"
+    file = await client.files.create(file=("kite.png", drawn), purpose="vision")
+    forms: tuple[dict[str, Any], ...] = (
+        {"type": "image_url", "image_url": {"url": url, "detail": "high"}},
+        {"type": "image_url", "image_url": url},
+        {"type": "input_image", "image_url": url},
+        {"type": "input_image", "file_id": file.id},
+        {"type": "file", "file": {"file_id": file.id}},
+        {"type": "file", "file": {"file_data": url, "filename": "kite.png"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}},
+    )
+    for form in forms:
+        said: Any = {"role": "user", "content": [{"type": "text", "text": "at night"}, form]}
+        answer = await ask(client, said)
+        assert answer.usage
+        assert answer.usage.prompt_tokens > 1000, form

@@ -15,6 +15,7 @@ from cavendish.front.gateway.desk import DeskRules
 from cavendish.io.http.public import FetchRules
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
+from tests.front.gateway.replicas import until
 from tests.front.gateway.test_images_edits import GREEN, RED, TOKENS
 
 MODEL = "nano-banana-2.1"
@@ -168,6 +169,15 @@ async def test_when_one_cannot_be_had_the_others_are_given_up(line, near, elsewh
     status, _ = await ask(line, near, edit(*(f"{elsewhere.url}/{name}" for name in ("slow", "gone", "red.png"))))
     assert status == 400
     await asyncio.wait_for(elsewhere.given_up.wait(), 10)
+
+
+async def test_who_names_slow_servers_keeps_nobody_else_from_a_picture(line, near, elsewhere):
+    slow = asyncio.ensure_future(ask(line, near, edit(*(f"{elsewhere.url}/slow?{number}" for number in range(16)))))
+    await until(lambda: "/slow" in elsewhere.asked)
+    status, _ = await asyncio.wait_for(ask(line, near, edit(f"{elsewhere.url}/red.png")), 10)
+    assert status == 200
+    slow.cancel()
+    await asyncio.gather(slow, return_exceptions=True)
 
 
 async def test_a_repeat_does_not_ask_again(line, near, elsewhere, upstream):

@@ -32,8 +32,8 @@ def google(gateway: Gateway, version: str = "v1beta") -> genai.Client:
     return genai.Client(api_key="any", http_options=types.HttpOptions(base_url=gateway.url, api_version=version))
 
 
-def openai_client(gateway: Gateway) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(api_key="any", base_url=f"{gateway.url}/v1", max_retries=0)
+def openai_client(gateway: Gateway, key: str = "any") -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=0)
 
 
 @VERSIONS
@@ -52,6 +52,21 @@ async def test_google_s_sdk_keeps_a_file(gateway: Gateway, version: str, tmp_pat
     with pytest.raises(errors.ClientError) as caught:
         await client.files.get(name=file.name or "")
     assert (caught.value.code, caught.value.status) == (403, "PERMISSION_DENIED")
+    assert [one.name async for one in await client.files.list()] == []
+    await client.aclose()
+
+
+async def test_a_file_is_found_by_its_whole_address(gateway: Gateway) -> None:
+    """So Google's JavaScript SDK asks for the bytes of a file that it uploaded, and Python's users for the file."""
+    client = google(gateway, "v1").aio
+    file = await client.files.upload(file=io.BytesIO(picture()), config={"mime_type": "image/png"})
+    assert (await client.files.get(name=file.uri or "")).name == file.name
+    async with aiohttp.ClientSession(headers={"x-goog-api-key": "any"}) as line:
+        async with line.get(f"{gateway.url}/v1/files/{file.uri}:download?alt=media") as answer:
+            assert await answer.read() == picture()
+        async with line.get(f"{gateway.url}/v1/files/{gateway.url}/v1beta/files/nothing") as answer:
+            assert answer.status == 403
+    await client.files.delete(name=file.uri or "")
     assert [one.name async for one in await client.files.list()] == []
     await client.aclose()
 

@@ -1,20 +1,20 @@
-"""Whatever is sent to whatever path: an answer in JSON, and never one that says that the gateway is broken."""
+"""Whatever is sent to whatever path: an answer as the gateway describes it, and never one that it is broken."""
 
+import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+import requests
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 
-from cavendish.front.build import Setup
-from cavendish.front.gateway.app import Gateway, GatewayOptions
-from cavendish.sim.server import start_server
-from tests.front.conftest import running_loop
+from cavendish.front.gateway.operation.description import UNTOLD, operation_of, paths_of
+from tests.front.gateway.described import KEYS, Described, described
+from tests.front.gateway.served import Served, serving
 
 
 def _dumped(value: Any) -> bytes:
@@ -66,8 +66,10 @@ HEADERS = st.dictionaries(
             "Authorization",
             "Idempotency-Key",
             "Prefer",
+            "Content-Encoding",
             "x-cavendish-strict",
             "x-cavendish-keep-alive",
+            "x-cavendish-mode",
             "x-goog-upload-command",
             "x-goog-upload-protocol",
             "x-goog-upload-offset",
@@ -81,47 +83,27 @@ HEADERS = st.dictionaries(
     max_size=3,
 )
 PARTS = st.sampled_from(["nano-banana-2", "x", "..", "%00", "%2e%2e%2f", "a b", "é", "0" * 300, "files", "resp_1"])
-
-
-class Served:
-    """A gateway and its simulator on a loop of their own, so that Hypothesis can stop and go on."""
-
-    def __init__(self, do: Any, folder: Path) -> None:
-        self._do = do
-        self.upstream = do(start_server("fast", mode="tiny"))
-        setup = Setup(
-            {"endpoints.sim.base_url": self.upstream.url, "endpoints.sim.rpm": "100000", "state": str(folder / "state")}
-        )
-        self.gateway = Gateway(setup, GatewayOptions(folder / "store", port=0, grace_s=1.0))
-        do(self.gateway.open())
-        self.session = do(self._session())
-        self.document = orjson.loads(self.ask("GET", "/openapi.json", b"", {})[2])
-
-    async def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
-
-    def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        return self._do(self._asked(method, path, body, headers))
-
-    async def _asked(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        async with self.session.request(method, self.gateway.url + path, data=body, headers=headers) as answer:
-            return answer.status, answer.headers.get("Content-Type", ""), await answer.read()
-
-    def close(self) -> None:
-        for part in (self.session, self.gateway, self.upstream):
-            self._do(part.close())
+QUICK = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with running_loop() as do:
-        made = Served(do, tmp_path_factory.mktemp("fuzz"))
+    with serving(tmp_path_factory.mktemp("fuzz")) as made:
         yield made
-        made.close()
+
+
+@pytest.fixture(scope="module")
+def asking(served: Served) -> Iterator[Described]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield described(served, session)
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str]]:
     return [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
+
+
+# --- the description --------------------------------------------------------------------------------------------------
 
 
 def test_the_description_has_every_door(served: Served) -> None:
@@ -131,42 +113,123 @@ def test_the_description_has_every_door(served: Served) -> None:
         ("POST", "/v1/images/edits"),
         ("POST", "/v1/chat/completions"),
         ("GET", "/v1/models"),
+        ("GET", "/healthz"),
         ("POST", "/v1beta/models/{model}:generateContent"),
         ("POST", "/v1/models/{model}:streamGenerateContent"),
     } <= found
     assert not [path for _, path in found if re.search(r"[()\[\]?*+|\\]", path)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_description_says_what_each_of_them_does(served: Served) -> None:
+    routes = [(route, method, path) for route in served.gateway._routes for path in paths_of(route.path.pattern)
+              for method in route.methods]  # fmt: skip
+    assert not [(method, path) for route, method, path in routes if operation_of(route, method, path)[1] is UNTOLD]
+    names = [told["operationId"] for methods in served.document["paths"].values() for told in methods.values()]
+    assert len(names) == len(set(names))
+
+
+def test_the_description_holds_what_is_told_of_elsewhere(served: Served) -> None:
+    kinds = served.document["components"]
+    assert set(kinds["securitySchemes"]) == {"google", "query", "bearer"}
+    assert kinds["schemas"]["ImagesRequest"]["properties"]["n"]["anyOf"][0]["maximum"] == 100
+    generation = kinds["schemas"]["GenerateContentRequest"]["properties"]["generation_config"]
+    assert {"candidateCount", "candidate_count"} <= set(generation["properties"])
+    drawn = served.document["paths"]["/v1/images/generations"]["post"]
+    assert {"200", "202", "400", "401", "413", "429", "5XX"} <= set(drawn["responses"])
+    assert "x-cavendish-strict" in {told["name"] for told in drawn["parameters"]}
+
+
+def test_what_is_not_described_is_not_taken(served: Served) -> None:
+    """A method that a path has not is 405, with those that it has; which of two APIs has it depends on the key."""
+    for path, methods in served.document["paths"].items():
+        if re.match("/v1/(models|files|batches)|/v1/responses/input_tokens", path):
+            continue
+        came = served.ask("PATCH", re.sub(r"\{\w+\}", "nano-banana-2", path))
+        assert came.status == 405, path
+        assert set(came.headers["Allow"].split(", ")) >= {method.upper() for method in methods}, path
+        assert came.page["error"]["message"]
+
+
+# --- Schemathesis -----------------------------------------------------------------------------------------------------
+
+
+def _ask(asking: Described, data: st.DataObject, operation: Any, mode: GenerationMode) -> None:
+    case = data.draw(operation.as_strategy(generation_mode=mode))
+    asking.check(case, asking.send(case, data.draw(st.sampled_from(KEYS))))
+
+
+def _wrong(asking: Described) -> list[Any]:
+    return [operation for operation in asking.operations if operation.body or operation.query]
+
+
+@settings(QUICK, max_examples=110, phases=[Phase.generate])
+@given(data=st.data())
+def test_answers_are_as_described(asking: Described, data: st.DataObject) -> None:
+    _ask(asking, data, data.draw(st.sampled_from(asking.operations)), GenerationMode.POSITIVE)
+
+
+@settings(QUICK, max_examples=60, phases=[Phase.generate])
+@given(data=st.data())
+def test_what_is_no_request_is_refused_as_described(asking: Described, data: st.DataObject) -> None:
+    _ask(asking, data, data.draw(st.sampled_from(_wrong(asking))), GenerationMode.NEGATIVE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_each_operation_by_many_requests(asking: Described) -> None:
+    for operation in asking.operations:
+        _by_many(asking, operation, GenerationMode.POSITIVE)
+        if operation in _wrong(asking):
+            _by_many(asking, operation, GenerationMode.NEGATIVE)
+
+
+def _by_many(asking: Described, operation: Any, mode: GenerationMode) -> None:
+    @settings(QUICK, max_examples=60, phases=[Phase.generate])
+    @given(data=st.data())
+    def law(data: st.DataObject) -> None:
+        _ask(asking, data, operation, mode)
+
+    law()
+
+
+# --- what no description makes ----------------------------------------------------------------------------------------
+
+
+@settings(QUICK, max_examples=50)
 @given(data=st.data())
 def test_nothing_breaks_it(served: Served, data: st.DataObject) -> None:
     method, path = data.draw(st.sampled_from(operations(served.document)))
     path = re.sub(r"\{\w+\}", lambda _: data.draw(PARTS), path)
     body = data.draw(BODIES) if method not in {"GET", "HEAD"} else b""
-    headers = {**data.draw(HEADERS), "Content-Type": data.draw(TYPES)}
-    status, kind, answer = served.ask(method, path, body, headers)
-    assert status not in {500, 501, 502}, answer
-    if status >= 400 and method != "HEAD":
-        assert kind.startswith("application/json"), (kind, answer[:300])
-        told = orjson.loads(answer)
-        told = told[0] if isinstance(told, list) else told
+    came = served.ask(method, path, body, {**data.draw(HEADERS), "Content-Type": data.draw(TYPES)})
+    assert came.status not in {500, 501, 502}, came.content
+    if came.status >= 400 and method != "HEAD":
+        assert came.kind.startswith("application/json"), (came.kind, came.content[:300])
+        told = came.page[0] if isinstance(came.page, list) else came.page
         assert told["error"]["message"], told
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(QUICK, max_examples=30)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD"]),
     path=st.lists(PARTS | st.sampled_from(["v1", "v1beta", "models", "images", ":generateContent"]), max_size=5),
     body=BODIES,
 )
 def test_nor_do_paths_that_nobody_knows(served: Served, method: str, path: list[str], body: bytes) -> None:
-    status, kind, answer = served.ask(method, "/" + "/".join(path), body, {})
-    assert status < 500, answer
-    if status >= 400 and method != "HEAD":
-        assert kind.startswith("application/json")
-        assert orjson.loads(answer)["error"]["message"]
+    came = served.ask(method, "/" + "/".join(path), body)
+    assert came.status < 500, came.content
+    if came.status >= 400 and method != "HEAD":
+        assert came.kind.startswith("application/json")
+        assert came.page["error"]["message"]
 
 
 def test_nothing_of_it_was_a_crash(served: Served) -> None:
-    _, _, numbers = served.ask("GET", "/metrics", b"", {})
-    assert b"cavendish_crashes_total" not in numbers
+    assert b"cavendish_crashes_total" not in served.ask("GET", "/metrics").content
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is logged that somebody would have to look into."""
+    yield
+    records = caplog.get_records("call")
+    assert not [record for record in records if record.levelno >= logging.ERROR and "cavendish" in record.name]

@@ -129,12 +129,17 @@ async def test_a_small_signature_survives_both_ways(gateway: Gateway, asked: lis
     await client.aclose()
 
 
-async def test_a_lost_signature_is_told(gateway: Gateway) -> None:
+async def test_a_lost_signature_is_told_and_an_error_to_who_is_strict(gateway: Gateway) -> None:
     client = google(gateway).aio
     own = types.Content(role="model", parts=[types.Part.from_bytes(data=picture(), mime_type="image/png")])
     asked = types.Content(role="user", parts=[types.Part(text="make it night")])
+    answer = await client.models.generate_content(model=MODEL, contents=[own, asked])
+    assert len(drawn(answer)) == 1
+    assert answer.sdk_http_response
+    assert "signature_lost" in (answer.sdk_http_response.headers or {})["X-Cavendish-Notices"]
+    strict = types.GenerateContentConfig(http_options=types.HttpOptions(headers={"x-cavendish-strict": "1"}))
     with pytest.raises(errors.ClientError) as caught:
-        await client.models.generate_content(model=MODEL, contents=[own, asked])
+        await client.models.generate_content(model=MODEL, contents=[own, asked], config=strict)
     assert caught.value.code == 400
     await client.aclose()
 

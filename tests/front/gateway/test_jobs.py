@@ -275,6 +275,28 @@ async def test_a_job_survives_a_restart(line, open_gateway: Opener, upstream: Si
     assert page["state"] == "done"
 
 
+async def test_a_position_counts_who_waits_at_other_replicas(
+    line, open_gateway: Opener, upstream: SimServer, monkeypatch
+) -> None:
+    monkeypatch.setenv("CAVENDISH_SIM_RPM", "1")
+    monkeypatch.setattr("cavendish.front.gateway.desk.BEAT_EVERY_S", 0.05)
+    one, other = await open_gateway(replica="one"), await open_gateway(replica="other")
+    await ended(line, await submit(line, one, n=1))
+    waiting = [await submit(line, gateway, n=1, prompt=f"kite {gateway.url}") for gateway in (one, other, one, other)]
+    seen: list[Any] = []
+    async with asyncio.timeout(10):
+        while seen != [0, 1, 2, 3]:
+            await asyncio.sleep(0.02)
+            seen = []
+            for page in waiting:
+                async with line.get(page["urls"]["self"]) as answer:
+                    seen.append((await answer.json())["position"])
+    assert bought(upstream) == 1
+    for page in waiting:
+        async with line.post(page["urls"]["cancel"]) as answer:
+            assert answer.status == 200
+
+
 async def test_a_job_of_another_replica_is_seen_followed_and_cancelled(
     line, open_gateway: Opener, upstream: SimServer, monkeypatch
 ) -> None:

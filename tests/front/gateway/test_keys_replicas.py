@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ KITE = {"model": "nano-banana-2", "response_format": "b64_json"}
 BUDGET = 1.0
 
 
+def batched(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (things[at : at + size] for at in range(0, len(things), size))
+
+
 async def own_key(line: aiohttp.ClientSession, url: str) -> dict[str, Any]:
     async with line.get(f"{url}/v1/keys/self") as page:
         return await page.json()
@@ -30,16 +35,22 @@ async def test_no_budget_is_passed_while_one_is_killed(
     one, two = await asyncio.gather(start("one", state=postgres_url), start("two", state=postgres_url))
     key = await make_key(budget=BUDGET, per="day")
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as line:
-        bodies = [{**KITE, "prompt": f"kite {number}", "n": 1 + number % 2} for number in range(50)]
+        bodies = [{**KITE, "prompt": f"kite {number}", "n": 1 + number % 2} for number in range(25)]
         urls = [[one.url, two.url], [two.url, one.url]]
-        asking = [asyncio.ensure_future(ask(line, urls[n % 2], body, f"order-{n}")) for n, body in enumerate(bodies)]
+        # Each order twice, under one name: first to the one, and to the other.
+        asking = [
+            asyncio.ensure_future(ask(line, places, body, f"order-{n}"))
+            for n, body in enumerate(bodies)
+            for places in urls
+        ]
         await until(lambda: bought("requests") >= 4)
         one.send(signal.SIGKILL)
         await one.ended()
         answers = await asyncio.gather(*asking)
         assert {status for status, _ in answers} <= {200, 429}
-        pictures = sum(len(body["data"]) for status, body in answers if status == 200)
-        assert pictures >= 2
+        bought_by = [[str(body["data"]) for status, body in pair if status == 200] for pair in batched(answers, 2)]
+        assert sum(map(bool, bought_by)) >= 2
+        assert all(len(set(data)) <= 1 for data in bought_by), "an order was bought twice"
         for _ in range(600):
             told = await own_key(line, two.url)
             if not told["held"]:

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 
 from cavendish.front.gateway.app import Gateway
 from cavendish.front.gateway.desk import DeskRules
-from cavendish.front.gateway.waiting import LONGEST_S, max_wait_s, turn_of
+from cavendish.front.gateway.waiting import LONGEST_S, begun_within, in_turn, max_wait_s
+from cavendish.front.gateway.watching import Watching
+from cavendish.model.fault import Fault, FaultKind
+from cavendish.model.request import ImageRequest
+from cavendish.model.result import Slot
 from tests.front.gateway.conftest import Opener
 from tests.front.gateway.keyring import make_key
 
@@ -95,12 +99,13 @@ waiting = st.lists(st.sampled_from("abc"), min_size=1, max_size=30).map(
 
 @given(waiting)
 def test_every_job_has_a_place_of_its_own(line: Sequence[tuple[str, str]]) -> None:
-    assert sorted(turn_of(job, line) for _, job in line) == list(range(len(line)))
+    assert sorted(in_turn(line)) == sorted(job for _, job in line)
 
 
 @given(waiting)
 def test_nobody_has_two_turns_more_than_who_still_waits(line: Sequence[tuple[str, str]]) -> None:
-    order = [caller for caller, _ in sorted(line, key=lambda each: turn_of(each[1], line))]
+    callers = {job: caller for caller, job in line}
+    order = [callers[job] for job in in_turn(line)]
     for place in range(len(order)):
         had, left = order[:place], order[place:]
         for caller in set(left):
@@ -110,7 +115,7 @@ def test_nobody_has_two_turns_more_than_who_still_waits(line: Sequence[tuple[str
 @given(waiting)
 def test_of_one_caller_s_jobs_the_older_comes_first(line: Sequence[tuple[str, str]]) -> None:
     for caller in "abc":
-        own = [turn_of(job, line) for whose, job in line if whose == caller]
+        own = [in_turn(line).index(job) for whose, job in line if whose == caller]
         assert own == sorted(own)
 
 
@@ -120,3 +125,38 @@ def test_of_one_caller_s_jobs_the_older_comes_first(line: Sequence[tuple[str, st
 )
 def test_how_long_a_client_would_wait(said: str, meant: float | None) -> None:
     assert max_wait_s({"x-cavendish-max-wait": said}) == meant
+
+
+# --- patience ---------------------------------------------------------------------------------------------------------
+
+
+class Stopped:
+    """An engine as far as it can be stopped."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def stop(self, fault: Fault) -> None:
+        self.faults.append(fault)
+
+
+async def test_who_cannot_begin_in_time_is_told_at_once() -> None:
+    engine, watching = Stopped(), Watching()
+    with begun_within(30.0, engine, watching):
+        watching.waiting("the minute is full", 29.0)
+        assert engine.faults == []
+        watching.waiting("the minute is full", 31.0)
+    (fault,) = engine.faults
+    assert fault.kind is FaultKind.RATE_LIMITED
+    assert fault.retry_after_s == pytest.approx(31.0, abs=1.0)
+    watching.waiting("nobody looks any more", 99.0)
+    assert len(engine.faults) == 1
+
+
+async def test_who_has_begun_may_wait_for_the_rest() -> None:
+    engine, watching = Stopped(), Watching()
+    slot = Slot("a.0", "a", 0, 0, ImageRequest.of("a kite", model=MODEL))
+    with begun_within(30.0, engine, watching):
+        watching.slot_started(slot, None)
+        watching.waiting("the minute is full", 31.0)
+    assert engine.faults == []

@@ -6,6 +6,8 @@ from google import genai
 from google.genai import errors, types
 
 from cavendish.front.gateway.app import Gateway
+from tests.front.gateway.conftest import Opener
+from tests.front.gateway.keyring import make_key
 
 # Of Google's client and aiohttp's among themselves.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
@@ -32,3 +34,18 @@ async def test_openai_s_sdk_lists_and_gets_models(gateway: Gateway) -> None:
         assert (await client.models.retrieve("flux-2-pro")).id == "flux-2-pro"
         with pytest.raises(openai.NotFoundError):
             await client.models.retrieve("no-such-model")
+
+
+async def test_a_key_is_shown_what_it_may_draw_with(open_gateway: Opener) -> None:
+    gateway = await open_gateway()
+    key = await make_key(models=["nano-banana-2*", "flux-2-pro"])
+    async with openai.AsyncOpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=0) as client:
+        names = {model.id async for model in client.models.list()}
+        assert names >= {"flux-2-pro", "gemini-nano-banana-2.1"}
+        assert not any(name.startswith(("gpt-", "seedream")) for name in names)
+        assert (await client.models.retrieve("nano-banana-2")).id == "nano-banana-2"
+        with pytest.raises(openai.NotFoundError, match="The model 'gpt-image-2' does not exist"):
+            await client.models.retrieve("gpt-image-2")
+    google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=gateway.url)).aio
+    assert {f"models/{name}" for name in names} == {model.name async for model in await google.models.list()}
+    await google.aclose()

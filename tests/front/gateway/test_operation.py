@@ -1,14 +1,20 @@
 """What those who run a gateway see: probes, numbers, a journal; and how it ends."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import orjson
 import pytest_asyncio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from cavendish.front.gateway import traces
 from cavendish.front.gateway.app import Gateway
 from cavendish.front.gateway.operation.guard import GuardRules
 from cavendish.front.gateway.operation.journal import Journal
+from cavendish.front.gateway.operation.numbers import Numbers
 from cavendish.io.state.port import StateError
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
@@ -60,7 +66,8 @@ async def test_prompts_are_told_when_asked_for(open_gateway: Opener, line) -> No
 
 
 async def test_a_request_has_a_name_in_and_out(gateway: Gateway, line) -> None:
-    assert (await draw(line, gateway, **{"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
+    heads = (await draw(line, gateway, **{"x-request-id": "abc-1"})).headers
+    assert (heads["x-request-id"], heads["Server"]) == ("abc-1", "cavendish")
     for hostile in ("a b", "x" * 200, "<script>", ""):
         name = (await draw(line, gateway, **{"x-request-id": hostile})).headers["x-request-id"]
         assert name
@@ -74,7 +81,7 @@ async def test_the_probes(gateway: Gateway, line, monkeypatch) -> None:
         told = await answer.json()
         assert (answer.status, told) == (200, {"ready": True, "books": True, "folder": True, "draining": False})
 
-    async def away(_work: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise StateError("away")
 
     assert gateway._desk is not None
@@ -97,6 +104,21 @@ async def test_the_numbers(gateway: Gateway, line) -> None:
     assert told["cavendish_requests_at_work"] == "0"
 
 
+def test_a_number_is_told_to_its_last_digit_and_each_has_its_help() -> None:
+    """What is rounded seems to stand still, and then to leap."""
+    numbers = Numbers()
+    numbers.count("cavendish_pictures_total", 12_345_678, door="openai_images")
+    numbers.count("cavendish_cost_usd_total", 98_765.4321, door="openai_images")
+    numbers.took(3.25, door="openai_images")
+    text = numbers.text({"cavendish_store_free_bytes": 123_456_789_012.0})
+    assert 'cavendish_pictures_total{door="openai_images"} 12345678\n' in text
+    assert 'cavendish_cost_usd_total{door="openai_images"} 98765.4321\n' in text
+    assert "cavendish_store_free_bytes 123456789012\n" in text
+    names = {row.split()[2] for row in text.splitlines() if row.startswith("# TYPE")}
+    assert names == {row.split()[2] for row in text.splitlines() if row.startswith("# HELP")}
+    assert all(len(row.split()) > 3 for row in text.splitlines() if row.startswith("# HELP"))
+
+
 async def test_while_it_drains_nothing_new_is_taken(open_gateway: Opener, line, upstream: SimServer) -> None:
     gateway = await open_gateway()
     await gateway.drain()
@@ -106,6 +128,17 @@ async def test_while_it_drains_nothing_new_is_taken(open_gateway: Opener, line, 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert (await line.get(f"{gateway.url}/healthz")).status == 200
     assert upstream.sim.stats(0.0, 0.0)["requests"] == 0
+
+
+async def test_a_balancer_hears_of_the_end_before_requests_are_refused(open_gateway: Opener, line) -> None:
+    gateway = await open_gateway(linger_s=60.0)
+    ending = asyncio.ensure_future(gateway.drain())
+    await asyncio.sleep(0)
+    async with line.get(f"{gateway.url}/readyz") as answer:
+        assert (answer.status, (await answer.json())["draining"]) == (503, True)
+    assert (await draw(line, gateway)).status == 200
+    ending.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
 
 
 async def test_no_page_of_a_browser_may_ask_unless_it_is_named(open_gateway: Opener, line) -> None:
@@ -126,49 +159,27 @@ async def test_no_page_of_a_browser_may_ask_unless_it_is_named(open_gateway: Ope
 
 
 async def test_spans_where_somebody_listens(gateway: Gateway, line, monkeypatch) -> None:
-    from cavendish.front.gateway import traces
-
-    spans: dict[str, dict[str, object]] = {}
-
-    class Span:
-        def __init__(self, name: str) -> None:
-            self.told = spans.setdefault(name, {})
-
-        def set_attributes(self, told: dict[str, object]) -> None:
-            self.told.update(told)
-
-        def set_attribute(self, name: str, value: object) -> None:
-            self.told[name] = value
-
-        def end(self, _at: int) -> None:
-            self.told["ended"] = True
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.told["ended"] = True
-
-    class Tracer:
-        def start_as_current_span(self, name: str, *_: object) -> Span:
-            return Span(name)
-
-        def start_span(self, name: str, *, attributes: dict[str, object], **_: object) -> Span:
-            span = Span(name)
-            span.told.update(attributes)
-            return span
-
-    monkeypatch.setattr(traces.trace, "get_tracer", lambda _: Tracer())
-    await draw(line, gateway)
-    request = spans["POST gateway"]
-    assert request["http.response.status_code"] == 200
-    assert request["cavendish.pictures"] == 2
-    assert [told["ended"] for name, told in spans.items() if name.startswith("call ")] == [True]
-    assert "kite" not in str(spans)
+    heard = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(heard))
+    monkeypatch.setattr(traces.trace, "get_tracer", provider.get_tracer)
+    above = "4bf92f3577b34da6a3ce929d0e0e4736"
+    await draw(line, gateway, traceparent=f"00-{above}-00f067aa0ba902b7-01")
+    spans = {span.name: span for span in heard.get_finished_spans()}
+    request = spans.pop("POST gateway")
+    assert request.context.trace_id == int(above, 16)
+    assert request.attributes is not None
+    assert (request.attributes["http.response.status_code"], request.attributes["cavendish.pictures"]) == (200, 2)
+    assert [name.startswith("call ") for name in spans] == [True]
+    (call,) = spans.values()
+    assert call.parent is not None
+    assert call.parent.span_id == request.context.span_id
+    assert call.start_time < call.end_time
+    assert "kite" not in "".join(span.to_json() for span in (request, call))
 
 
 async def test_a_book_that_is_away_is_told_as_such(gateway: Gateway, line, monkeypatch) -> None:
-    async def away(_entry: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise StateError("postgresql://host: away")
 
     assert gateway._desk is not None

@@ -1,9 +1,11 @@
 """Result pictures by signed links: who has one may look until it ends; nothing else leads to a file."""
 
 import asyncio
+import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -192,6 +194,24 @@ async def test_old_jobs_go_with_all_that_is_theirs_and_young_ones_stay(line, gat
     async with line.get(young["outcomes"][0]["url"]) as answer:
         assert answer.status == 200
     assert len(files(tmp_path)) == 1
+
+
+async def test_large_signatures_that_a_request_brought_go_with_its_job(line, gateway: Gateway, tmp_path) -> None:
+    def large() -> list[Path]:
+        found = (tmp_path / "pictures").rglob("*")
+        return [file for file in found if file.is_file() and file.stat().st_size == len(signature)]
+
+    signature = bytes(range(256)) * 1000
+    said = {"text": "Here it is", "thoughtSignature": base64.b64encode(signature).decode()}
+    turns = [("user", {"text": "a red kite"}), ("model", said), ("user", {"text": "at night"})]
+    body = {"contents": [{"role": role, "parts": [part]} for role, part in turns]}
+    async with line.post(f"{gateway.url}/v1beta/models/nano-banana-2:generateContent", json=body) as answer:
+        assert answer.status == 200
+        job = answer.headers["x-cavendish-job"]
+    assert len(large()) == 1
+    async with line.delete(f"{gateway.url}/v1/jobs/{job}") as answer:
+        assert answer.status == 200
+    assert large() == []
 
 
 async def test_what_is_being_sent_is_kept_until_it_is_sent(line, gateway: Gateway, tmp_path) -> None:

@@ -1,6 +1,10 @@
 """A repeat of a request whose answer was lost buys nothing; a second request for the same is a second one."""
 
 import asyncio
+import contextlib
+import json
+import re
+import socket
 from typing import Any
 
 import aiohttp
@@ -81,3 +85,56 @@ async def test_an_idempotency_key_holds_over_a_restart(line, open_gateway: Opene
     assert bought(upstream) == 2
     assert again["data"] == first["data"]
     assert headers["x-cavendish-replayed"] == "true"
+
+
+async def test_an_answer_that_was_written_and_never_read_is_not_bought_again(
+    line, gateway: Gateway, upstream: SimServer
+) -> None:
+    """The system takes a whole answer before its client has read any; then the line is reset, which tells."""
+    job = await _ask_and_go_away(gateway, read=False)
+    assert gateway._desk
+    while not (found := await gateway._desk.books.job(job)) or not found.lost:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    _, headers = await ask(line, gateway)
+    assert (headers["x-cavendish-replayed"], bought(upstream)) == ("true", 2)
+    await ask(line, gateway)
+    assert bought(upstream) == 4
+
+
+async def test_who_read_all_and_went_away_lost_nothing(line, gateway: Gateway, upstream: SimServer) -> None:
+    await _ask_and_go_away(gateway, read=True)
+    _, headers = await ask(line, gateway)
+    assert "x-cavendish-replayed" not in headers
+    assert bought(upstream) == 4
+
+
+async def _ask_and_go_away(gateway: Gateway, *, read: bool) -> str:
+    """The job of a request whose whole answer arrived: it was read, or it was not."""
+    body = json.dumps(ASKED).encode()
+    host, port = gateway.url.removeprefix("http://").split(":")
+    told = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST /v1/images/generations HTTP/1.1\r\n{told}\r\n\r\n"
+    with socket.create_connection((host, int(port))) as raw:
+        raw.setblocking(False)
+        raw.sendall(head.encode() + body)
+        arrived = b""
+        while not (length := re.search(rb"(?s)Content-Length: (\d+).*?\r\n\r\n", arrived)) or (
+            len(arrived) < length.end() + int(length[1])
+        ):
+            await asyncio.sleep(0.001)
+            with contextlib.suppress(BlockingIOError):
+                arrived = raw.recv(1 << 20, socket.MSG_PEEK)
+        if read:
+            assert raw.recv(1 << 20) == arrived
+    return re.findall(rb"(?i)x-cavendish-job: (\w+)", arrived)[0].decode()
+
+
+async def test_an_idempotency_key_for_something_else_is_an_error_and_no_other_s_picture(
+    line, gateway: Gateway, upstream: SimServer
+) -> None:
+    key = {"Idempotency-Key": "order-19"}
+    await ask(line, gateway, **key)
+    for other in ({**ASKED, "prompt": "a grey heron"}, {**ASKED, "n": 1}):
+        answer, _ = await ask(line, gateway, other, **key)
+        assert answer["error"]["code"] == "idempotency_key_reused"
+    assert bought(upstream) == 2

@@ -11,12 +11,11 @@ import pytest_asyncio
 
 from cavendish.errors import FolderError
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import Desk
 from cavendish.front.gateway.replica import take_seat
 from cavendish.io.desk.ledger import JobLedger
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
-from tests.front.gateway.replicas import Starter, ask, bought, slow_upstream, start, until
+from tests.front.gateway.replicas import Starter, ask, bought, kill, slow_upstream, start, until
 from tests.postgres import postgres_server, postgres_url
 
 __all__ = ["bought", "postgres_server", "postgres_url", "slow_upstream", "start"]
@@ -101,22 +100,13 @@ async def test_the_heir_adopts_what_arrived_at_the_dead(
         broken.setattr(JobLedger, "settle_all", never)
         asking = asyncio.ensure_future(ask(line, [one.url], {**KITE, "n": 1}, "order-4"))
         await stuck.wait()
-    await _kill(one)
+    await kill(one)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     two = await open_gateway(replica="two")
     status, answer = await ask(line, [two.url], {**KITE, "n": 1}, "order-4")
     assert (status, len(answer["data"])) == (200, 1)
     assert upstream.sim.stats(0.0, 0.0)["requests"] == 1
-
-
-async def _kill(gateway: Gateway) -> None:
-    """All that another replica sees of a death: no beat, and the lock is free."""
-    desk = gateway._desk
-    assert isinstance(desk, Desk)
-    assert desk._keeper is not None
-    desk._keeper.cancel()
-    await asyncio.to_thread(desk._peers._seat.leave)
 
 
 async def test_who_was_taken_for_dead_writes_nothing_more(

@@ -13,6 +13,7 @@ from openai.types.responses import Response
 from PIL import Image
 
 from cavendish.front.gateway.app import Gateway
+from cavendish.front.gateway.desk import DeskRules
 from tests.front.gateway.conftest import Opener
 
 MODEL = "nano-banana-2"
@@ -50,6 +51,7 @@ async def test_a_picture_with_all_that_the_sdk_reads(client: openai.AsyncOpenAI)
     assert answer.model == MODEL
     assert answer.metadata == {"a": "b"}
     assert [size_of(picture) for picture in pictures(answer)] == [(1024, 1024)]
+    assert answer.output[-1].size == "1024x1024"  # type: ignore[union-attr]
     assert answer.usage
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
 
@@ -254,7 +256,7 @@ async def test_a_stream_that_is_kept_alive_fails_in_its_own_words(client: openai
     [
         ({"model": "no-such-model"}, openai.NotFoundError, "model_not_found"),
         ({"input": []}, openai.BadRequestError, "missing_required_parameter"),
-        ({"input": [{"type": "function_call"}]}, openai.BadRequestError, "invalid_value"),
+        ({"input": [{"type": "no_such_item"}]}, openai.BadRequestError, "invalid_value"),
         ({"input": [{"type": "image_generation_call", "id": "ig_a_b"}]}, openai.BadRequestError, "item_not_found"),
         ({"tools": [{**TOOL, "n": 0}]}, openai.BadRequestError, "integer_below_min_value"),
         ({"tools": [{**TOOL, "n": 9999}]}, openai.BadRequestError, "integer_above_max_value"),
@@ -297,3 +299,92 @@ async def test_what_goes_missing_in_mid_stream_is_raised(client: openai.AsyncOpe
     assert kinds.count("response.image_generation_call.completed") == 2
     assert kinds[-1] == "response.incomplete"
     assert caught.value.code == "moderation_blocked"
+
+
+# --- asked for again -------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_response_was_asked_is_listed(client: openai.AsyncOpenAI) -> None:
+    first = await ask(client)
+    second = await ask(client, "make it night", previous_response_id=first.id)
+    listed = [item async for item in client.responses.input_items.list(second.id, order="asc")]
+    assert [item.type for item in listed] == ["message", "image_generation_call", "message"]
+    assert [listed[0].content[0].text, listed[2].content[0].text] == ["a red kite", "make it night"]  # type: ignore[union-attr]
+    assert base64.b64decode(listed[1].result or "") == pictures(first)[0]  # type: ignore[union-attr]
+    page = await client.responses.input_items.list(second.id, limit=2)
+    assert [item.id for item in page.data] == [item.id for item in reversed(listed[1:])]
+    assert [item.id async for item in page] == [item.id for item in reversed(listed)]
+    with pytest.raises(openai.NotFoundError):
+        await client.responses.input_items.list("resp_none")
+    for wrong in ({"order": "up"}, {"limit": "0"}, {"after": "msg_none"}):
+        with pytest.raises(openai.BadRequestError):
+            await client.responses.input_items.list(second.id, extra_query=wrong)
+
+
+async def test_a_stream_is_taken_up_where_it_broke_off(client: openai.AsyncOpenAI) -> None:
+    tool: Any = {**TOOL, "partial_images": 2}
+    for background in (False, True):
+        stream = await client.responses.create(
+            model="gpt-image-2", input="a red kite", tools=[tool], stream=True, background=background
+        )
+        events = [event async for event in stream]
+        response = events[0].response.id  # type: ignore[union-attr]
+        assert any(event.type == "response.image_generation_call.partial_image" for event in events)
+        for after in (None, 2, len(events) - 2):
+            more: Any = {} if after is None else {"starting_after": after}
+            again = [event async for event in await client.responses.retrieve(response, stream=True, **more)]
+            assert [event.to_dict() for event in again] == [event.to_dict() for event in events[(after or -1) + 1 :]]
+
+
+async def test_a_response_in_the_background_waits_as_long_as_it_takes(open_gateway: Opener) -> None:
+    gateway = await open_gateway(rules=DeskRules(max_wait_s=0.05))
+    async with openai.AsyncOpenAI(api_key="any", base_url=f"{gateway.url}/v1", max_retries=0) as client:
+        begun = await ask(client, "a red kite [sim:terse_429,times=1]", background=True)
+        kinds = [event.type async for event in await client.responses.retrieve(begun.id, stream=True)]
+        assert kinds[-1] == "response.completed"
+        assert len(pictures(await client.responses.retrieve(begun.id))) == 1
+
+
+async def test_a_response_that_failed_says_so_when_it_is_shown_again(client: openai.AsyncOpenAI) -> None:
+    begun = await ask(client, "a red kite [sim:prompt_blocked]", background=True)
+    kinds: list[str] = []
+
+    async def read() -> None:
+        async for event in await client.responses.retrieve(begun.id, stream=True):
+            kinds.append(event.type)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(openai.APIError) as caught:
+        await read()
+    assert caught.value.code == "moderation_blocked"
+    assert kinds == ["response.created", "response.in_progress", "response.failed"]
+    found = await client.responses.retrieve(begun.id)
+    assert found.status == "failed"
+    assert found.error
+
+
+async def test_tokens_are_counted(client: openai.AsyncOpenAI) -> None:
+    count = client.responses.input_tokens.count
+    few, many = await count(model=MODEL, input="a kite"), await count(model="gpt-5", input="a red kite over the moor")
+    assert few.object == "response.input_tokens"
+    assert 0 < few.input_tokens < many.input_tokens
+    with pytest.raises(openai.NotFoundError):
+        await count(model="no-such-model", input="a kite")
+
+
+@pytest.mark.parametrize("name, value", [("conversation", "conv_1"), ("prompt", {"id": "pmpt_1"})])
+async def test_what_is_kept_elsewhere_is_refused_in_clear_words(
+    client: openai.AsyncOpenAI, name: str, value: Any
+) -> None:
+    with pytest.raises(openai.BadRequestError, match=f"'{name}'. Use ") as caught:
+        await ask(client, extra_body={name: value})
+    assert caught.value.code == "unsupported_parameter"
+
+
+async def test_calls_of_other_tools_are_passed_over(client: openai.AsyncOpenAI) -> None:
+    talk: Any = [
+        {"role": "user", "content": "what is the weather?"},
+        {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "rain"},
+        {"role": "user", "content": "draw it"},
+    ]
+    assert len(pictures(await ask(client, talk))) == 1

@@ -1,5 +1,6 @@
 """Webhooks: a stranger's library verifies each message; it is sent until it arrives, and to public addresses alone."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -9,9 +10,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cavendish.front.gateway.app import Gateway
 from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.gateway.sealing import KEY_FILE, Seal
 from cavendish.front.gateway.webhooks import telling
 from cavendish.front.gateway.webhooks.signing import secret_of, signed
 from cavendish.io.desk.deliveries import DELIVERED, DUE, GIVEN_UP, Delivery
@@ -90,6 +94,53 @@ async def test_the_end_of_a_job_is_told_and_signed(line, open_gateway: Opener, r
         assert answer.status == 200
     assert SECRET not in json.dumps(page)
     assert SECRET not in body.decode()
+
+
+async def test_the_secret_is_in_no_file_of_the_gateway(
+    line, open_gateway: Opener, receiver: Receiver, tmp_path
+) -> None:
+    gateway = await open_gateway(rules=LOOPBACK)
+    await ended(line, await submit(line, gateway, webhook={"url": receiver.url, "secret": SECRET}))
+    await until(lambda: receiver.got)
+    await gateway.close()
+    files = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert any(receiver.url.encode() in content for content in files)
+    assert not any(SECRET.removeprefix("whsec_").encode() in content or KEY in content for content in files)
+    assert (tmp_path / "state" / KEY_FILE).stat().st_mode & 0o077 == 0
+
+
+async def test_a_secret_that_cannot_be_read_is_told_and_tried_again(
+    line, open_gateway: Opener, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAVENDISH_GATEWAY_SECRET", "one")
+    receiver.answers = [500]
+    monkeypatch.setattr(telling, "FIRST_PAUSE_S", 0.5)
+    gateway = await open_gateway(rules=LOOPBACK)
+    page = await ended(line, await submit(line, gateway, webhook={"url": receiver.url, "secret": SECRET}))
+    await until(lambda: receiver.got)
+    gateway._desk.seal = Seal(b"another")
+    async with asyncio.timeout(10):
+        while "key" not in (await told(line, page))["last"]:  # noqa: ASYNC110 - another task's
+            await asyncio.sleep(0.02)
+    assert (await told(line, page))["state"] == "waiting" or len(receiver.got) == 1
+
+
+@given(words=st.text(max_size=200))
+def test_what_is_sealed_opens_under_its_own_key_alone(words: str) -> None:
+    sealed = Seal(KEY).close(words)
+    assert sealed != words or not words
+    assert Seal(KEY).open(sealed) == words
+    if words:
+        assert Seal(b"another").open(sealed) is None
+        assert Seal(None).open(sealed) is None
+        changed = sealed[:-8] + ("A" if sealed[-8] != "A" else "B") + sealed[-7:]
+        assert Seal(KEY).open(changed) is None
+    assert Seal(None).close(words) == words
+
+
+@pytest.mark.parametrize("words", ["sealed1.", "sealed1.%", "sealed1.QQ==", "sealed1." + "A" * 44])
+def test_what_nobody_sealed_does_not_open(words: str) -> None:
+    assert Seal(KEY).open(words) is None
 
 
 async def test_a_stranger_verifies_the_signature(line, open_gateway: Opener, receiver: Receiver) -> None:

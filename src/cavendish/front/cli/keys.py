@@ -38,7 +38,9 @@ def _root() -> None:
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is: an application, a team, a person.")],
+    name: Annotated[
+        str | None, typer.Argument(help="Whose key it is: an application, a team, a person. Without one, its id.")
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="Dollars that it may spend.")] = None,
     per: Annotated[str | None, typer.Option(help="day, week, month or total: what the budget is for.")] = None,
     rpm: Annotated[int | None, typer.Option(help="Requests for pictures in a minute.")] = None,

@@ -18,6 +18,9 @@ from .voice import Exit, say
 if TYPE_CHECKING:
     from ..gateway.app import Gateway
 
+SIMULATOR_PROFILE = "fast"
+"""Behind a gateway without keys: programs and their tests meet no quota, and no fault that they did not ask for."""
+
 
 def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8790,
@@ -32,12 +35,16 @@ def serve(
     max_n: Annotated[int, typer.Option(min=1, max=10_000, help="Most pictures of one request.")] = 100,
     max_wait: Annotated[
         float, typer.Option(min=0.0, help="Seconds that a request waits for its quota before it is refused.")
-    ] = 60.0,
+    ] = 90.0,
     public_url: Annotated[
         str, typer.Option(help="The address under which clients reach the gateway, for links.", metavar="URL")
     ] = "",
     replica: Annotated[str, typer.Option(help="This one's name among several over one store.", metavar="NAME")] = "",
     grace: Annotated[float, typer.Option(help="Seconds that calls in flight get at the end.")] = 60.0,
+    linger: Annotated[
+        float,
+        typer.Option(min=0.0, help="Seconds at the end in which a balancer may find out, and still send requests."),
+    ] = 0.0,
     cors: Annotated[
         list[str] | None, typer.Option(help="A page that may ask from a browser; * for any.", metavar="ORIGIN")
     ] = None,
@@ -51,17 +58,16 @@ def serve(
     Google's API is at the root, OpenAI's below /v1. Without any key for a provider the simulator answers. Ctrl-C
     finishes what is in flight.
     """
-    import asyncio
-
+    from ..build import Setup
     from ..gateway.app import FOLDER, Gateway, GatewayOptions
     from ..gateway.desk import DeskRules
-    from ..gateway.life import serve_until_stopped
+    from ..gateway.life import run
     from ..gateway.operation.guard import GuardRules
     from ..gateway.operation.journal import Journal
+    from ..gateway.thrift import keep_little
     from ..recipes import seconds_of
-    from .setting import RunFlags, setup_for
 
-    setup = setup_for(RunFlags())
+    setup = Setup(simulator=SIMULATOR_PROFILE)
     voice.notices(setup.settings.notices)
     kept_in = str(store or setup.settings.store.value or setup.settings.state_folder / FOLDER)
     shared = "://" in kept_in
@@ -72,11 +78,13 @@ def serve(
         port=port,
         rules=DeskRules(max_n=max_n, max_wait_s=max_wait, public_url=public_url.rstrip("/")),
         grace_s=grace,
+        linger_s=linger,
         keep_s=seconds_of(keep, "keep"),
         objects=kept_in if shared else "",
         guard=GuardRules(at_once, tuple(cors or ())),
         journal=Journal(_to_stderr, prompts=log_prompts) if log or log_prompts else None,
     )
+    keep_little()
     gateway = Gateway(setup, options)
 
     def ready(opened: Gateway) -> None:
@@ -90,7 +98,7 @@ def serve(
 
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve_until_stopped(gateway, ready))
+            run(gateway, ready)
     except OSError as error:
         if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             reason = "is in use" if error.errno == errno.EADDRINUSE else "cannot be listened on"

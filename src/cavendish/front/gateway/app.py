@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import orjson
 from aiohttp import web
 
 from ...io.blobs.folder import FolderBlobs
+from ...io.blobs.journaled import JournaledBlobs
 from ...io.blobs.mirrored import MirroredBlobs
 from ...io.blobs.objects import S3Keys, open_objects
+from ...io.desk.arrivals import Arrivals
 from ...io.desk.books import DeskBooks
 from ...io.desk.keys import KeyBooks
 from ...io.desk.schema import MIGRATIONS
 from ...io.http.posts import PublicPosts
-from ...io.state.database import open_database
+from ...io.state.database import is_server, open_database
 from ..build import Setup, Workshop
 from ..spending import calendar_of
 from .bulk import Bulk
+from .delivery import Deliveries
 from .desk import Desk, DeskRules
 from .forgetting import Forgetting
 from .intake import DEFAULT_LIMITS
@@ -29,12 +33,13 @@ from .keys.gate import Gate, is_loopback, must_be_guarded
 from .operation.description import description
 from .operation.guard import Guard, GuardRules, Handler
 from .operation.journal import Journal
-from .operation.plain import plain_error, plain_page
 from .operation.probes import Probes
+from .operation.turned_away import nowhere, unreadable, without_heads
 from .passage import passage
 from .removal import Sweeper
 from .replica import Peers, take_seat
 from .routing import Route, found
+from .sealing import seal_of
 from .table import routes_of
 from .wants import ANYBODY
 from .webhooks.telling import TELL_WITHIN_S, Telling
@@ -45,6 +50,8 @@ FOLDER: Final = "gateway"
 
 HEAD_WITHIN_S: Final = 75.0
 """A connection on which no request arrives whole for so long is closed."""
+
+_PAGES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 
 LAST_S: Final = 2.0
 """For answers to go out at the end, when nothing is in flight any more."""
@@ -65,6 +72,7 @@ class GatewayOptions:
     port: int = DEFAULT_PORT
     rules: DeskRules = field(default_factory=DeskRules)
     grace_s: float = 60.0
+    linger_s: float = 0.0
     keep_s: float | None = None
     objects: str = ""
     guard: GuardRules = field(default_factory=GuardRules)
@@ -82,6 +90,8 @@ class Gateway:
         self._gate: Gate | None = None
         self._guard: Guard | None = None
         self._routes: tuple[Route, ...] = ()
+        self._document: bytes | None = None
+        self._deliveries = Deliveries(lambda job: self._desk.lost(job) if self._desk else None)
         self.url = ""
 
     async def open(self) -> None:
@@ -101,9 +111,10 @@ class Gateway:
         books = DeskBooks(database, seat.owner, seat.place)
         books.calendar = calendar_of(self._setup.settings)
         self._stack.push_async_callback(books.close)
-        blobs = await self._stack.enter_async_context(self._blobs(folder, seat.own))
+        blobs = await self._stack.enter_async_context(self._blobs(folder, seat.own, books))
         await must_be_guarded(KeyBooks(books), options.host, workshop.clock.now())
         desk = Desk(workshop, books, blobs, options.rules, Peers(books, seat))
+        desk.seal = await asyncio.to_thread(seal_of, self._setup.settings)
         self._gate = Gate(desk.keeper, alone=is_loopback(options.host))
         self._stack.push_async_callback(lambda: desk.close(LAST_S))
         await desk.open()
@@ -119,9 +130,14 @@ class Gateway:
         self._stack.push_async_callback(forgetting.close)
         await self._listen()
 
-    def _blobs(self, folder: Path, own: str) -> FolderBlobs:
-        """The folder, mirrored in a store that machines share where the options name one."""
+    def _blobs(self, folder: Path, own: str, books: DeskBooks) -> FolderBlobs:
+        """The folder, mirrored in a store that machines share where the options name one.
+
+        Books in a file are quicker than a file for each picture; a server far away is not.
+        """
         settings, address = self._setup.settings, self._options.objects
+        if not address and not is_server(settings.state_address):
+            return JournaledBlobs(folder, Arrivals(books), own=own)
         if not address:
             return FolderBlobs(folder, own=own)
         keys = (settings.store_access_key, settings.store_secret_key, settings.store_session_token)
@@ -136,14 +152,19 @@ class Gateway:
             self._stack.push_async_callback(part.close)
 
     async def drain(self) -> None:
-        """Take no more requests, and finish what is in flight, for as long as the options allow."""
+        """Take no more requests, and finish what is in flight, for as long as the options allow.
+
+        A balancer is given ``linger_s`` to find out: until then requests that it sends are taken.
+        """
         if self._desk is not None:
+            self._desk.leaving = True
+            await asyncio.sleep(self._options.linger_s)
             await self._desk.drain(self._options.grace_s)
 
     async def close(self, *, at_once: bool = False) -> None:
         """Drain, and end. ``at_once``: what is in flight is lost."""
-        if not at_once:
-            await self.drain()
+        if not at_once and self._desk is not None:
+            await self._desk.drain(self._options.grace_s)
         await self._stack.aclose()
 
     async def _listen(self) -> None:
@@ -154,8 +175,12 @@ class Gateway:
             shutdown_timeout=LAST_S,
             keepalive_timeout=HEAD_WITHIN_S,
             lingering_time=LAST_S,
+            auto_decompress=False,
+            logger=without_heads(),
         )
         await runner.setup()
+        assert runner.server is not None
+        self._deliveries.watch(runner.server)
         self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, self._options.host, self._options.port).start()
         address = runner.addresses[0]
@@ -169,7 +194,10 @@ class Gateway:
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await guard.pass_on(request, handler)
+            self._deliveries.answered(request, None)
+            answer = await guard.pass_on(request, handler)
+            self._deliveries.answered(request, passage().job)
+            return answer
 
         app = web.Application(client_max_size=DEFAULT_LIMITS.total_bytes, middlewares=[guarded])
         app.on_response_prepare.append(self._guard.tell)
@@ -185,12 +213,17 @@ class Gateway:
         return app
 
     async def _described(self, _request: web.Request) -> web.Response:
-        return plain_page(await asyncio.to_thread(description, self._routes))
+        if self._document is None:
+            self._document = await asyncio.to_thread(_written, self._routes, self._options.rules.max_n)
+        return web.Response(body=self._document, content_type="application/json")
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if (refused := unreadable(request)) is not None:
+            return refused
         route = found(self._routes, request)
         if isinstance(route, frozenset):
-            return _nowhere(request, route)
+            methods = frozenset({"GET", "HEAD"}) if request.path in _PAGES else route
+            return nowhere(request, methods, self._routes)
         assert self._gate is not None, "the gateway is not open"
         caller = ANYBODY if route[0].keyless else await self._gate.caller(request, route[0])
         if isinstance(caller, web.Response):
@@ -204,11 +237,8 @@ async def _name(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.setdefault("x-request-id", response.headers.get("x-cavendish-job") or uuid4().hex)
 
 
-def _nowhere(request: web.Request, methods: frozenset[str]) -> web.Response:
-    """No such path, or not with this method; both worlds' SDKs read the same object."""
-    headers = {"Allow": ", ".join(sorted(methods))} if methods else None
-    message = f"{request.method} {request.path} is not served here"
-    return plain_error(405 if methods else 404, message, headers=headers)
+def _written(routes: tuple[Route, ...], max_n: int) -> bytes:
+    return orjson.dumps(description(routes, max_n))
 
 
 def _made(folder: Path) -> Path:

@@ -47,7 +47,7 @@ class Bulk:
             Route(_GET, re.compile(rf"{_V}/files/{_NAME}"), files.one, world),
             Route(_DELETE, re.compile(rf"{_V}/files/{_NAME}"), files.delete, world),
             Route(_GET, re.compile(rf"(?:/download)?{_V}/files/{_NAME}:download"), files.content),
-            Route(_POST, re.compile(rf"{_V}/models/(?P<model>[^/:]+):batchGenerateContent"), batches.create),
+            Route(_POST, re.compile(rf"{_V}/models/(?P<model>[^:]+):batchGenerateContent"), batches.create),
             Route(_GET, re.compile(rf"{_V}/batches"), batches.list, world),
             Route(_GET, re.compile(rf"{_V}/batches/{_NAME}"), batches.one, world),
             Route(_DELETE, re.compile(rf"{_V}/batches/{_NAME}"), batches.delete, world),

@@ -9,7 +9,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...engine.flight import Parts
-from ...engine.policy import Policy
 from ...engine.ports import Clock, Lane
 from ...engine.run import Engine
 from ...errors import InputError
@@ -24,27 +23,32 @@ from ...io.state.port import StateError
 from ...model.call import Reply
 from ...model.fault import Fault, FaultKind
 from ...model.plain import to_plain
-from ...model.request import ImageRequest, Notice
+from ...model.request import ImageRequest
 from ...model.result import Failure, Outcome, Slot
 from ..build import Workshop
+from ..order import BATCH
 from ..routes import Routes, RouteWish
+from .bounded import Bounded
+from .claims import Claims
+from .drafting import Drafting
+from .elsewhere import Elsewhere
 from .fetching import References
+from .job import Job
 from .keys.keeper import Keeper
 from .keys.purse import under_both
+from .legacy import Legacy
 from .links import Links
+from .live import LiveDrafts
+from .patience import ended_within, policy_of
+from .repeated import insist_on_the_same
 from .replica import Peers
+from .sealing import Seal
 from .shelf import JobBlobs
 from .till import Till
-from .waiting import begun_within, turn_of, turned_away
-from .wants import Answer, Asked
+from .waiting import begun_within, line_for, place_free, turned_away
+from .wants import CANCELLED_BY_CLIENT, INTERRUPTED, Answer, Asked, fault_of
 from .watching import Watching
-
-REPEATS_WITHIN_S = 600.0
-"""How long after it was asked an answer that was lost is still replayed: clients that try again do so within this."""
-
-REFUSALS_WITHIN_S = 30.0
-"""A request that came to nothing is answered the same for this long: some clients ask again at once, and would buy the
-same refusals."""
+from .wholesale import BY_JOBS_ALONE, Means, Member, Portion, Wholesale
 
 BEAT_EVERY_S = 2.0
 """How often a replica shows that it lives, and looks whether others do."""
@@ -52,15 +56,14 @@ BEAT_EVERY_S = 2.0
 PATIENT_S = 7 * 86_400.0
 """How long a job may wait for its quota when nobody waits for it."""
 
+ASKER = "gateway:"
+"""What a caller is called to a shared quota begins so: one name in all replicas."""
+
+MOST_LANES = 4096
+"""Ways of callers to models that are remembered."""
+
 LOOK_EVERY_S = 0.5
 """How often a job that another replica works at is looked at."""
-
-INTERRUPTED = Fault(
-    FaultKind.OVERLOADED,
-    "the gateway was stopped before this picture was made; ask again, and the work goes on",
-    retry_after_s=5.0,
-)
-CANCELLED_BY_CLIENT = Fault(FaultKind.CANCELLED, "cancelled by the client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +77,10 @@ class DeskRules:
 
     max_n: int = 100
     references: FetchRules = field(default_factory=FetchRules)
-    max_wait_s: float = 60.0
+    max_wait_s: float = 90.0
     concurrency: int = 256
     timeout_s: float | None = None
     public_url: str = ""
-
-
-@dataclass(slots=True)
-class Job:
-    """A job at work.
-
-    ``answer`` is done when every slot has its outcome; ``watching`` has each as it comes, and ``notices`` are known
-    from the beginning.
-    """
-
-    id: str
-    request: ImageRequest
-    watching: Watching
-    answer: asyncio.Task[Answer]
-    engine: Engine | None = None
-    cancelled: bool = False
-    caller: str = ""
-    notices: tuple[Notice, ...] = ()
 
 
 class Desk:
@@ -113,17 +98,23 @@ class Desk:
         self.books = books
         self.rules = rules or DeskRules()
         self._workshop = workshop
+        self.drafts = workshop.onlooker = LiveDrafts(blobs)
         self.keeper = Keeper(books, workshop.clock)
-        self._known: dict[tuple[bool, tuple[str, ...]], Routes] = {}
-        self._lanes: dict[tuple[str, tuple[str, ...], str], tuple[Lane, ...]] = {}
+        self._known: dict[tuple[bool, tuple[str, ...], str | None], Routes] = {}
+        self._lanes: Bounded[tuple[str, tuple[str, ...], str], tuple[Lane, ...]] = Bounded(MOST_LANES)
         self._live: dict[str, Job] = {}
-        self._claimed: set[str] = set()
+        self._dropped: dict[str, JobEntry] = {}
+        self._claims = Claims(books, workshop.clock)
         self._recorded: dict[str, Reply] = {}
         self._peers = peers
         self._till = Till(workshop, blobs.root, books.owner)
+        self._legacy = Legacy(books, workshop.spending, workshop.clock)
+        self.wholesale = Wholesale(Means(workshop, books, blobs, self._till, self.rules.timeout_s))
         self._keeper: asyncio.Task[None] | None = None
-        self.closing = False
+        self.closing = self.leaving = False
+        self._elsewhere = Elsewhere(books)
         self.links = Links(b"")
+        self.seal = Seal(None)
         self._references: References | None = None
         self._sending: Counter[str] = Counter()
 
@@ -144,6 +135,11 @@ class Desk:
     def live(self) -> int:
         """How many jobs are at work."""
         return len(self._live)
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for their first call."""
+        return sum(not job.watching.attempts for job in self._live.values())
 
     async def open(self) -> None:
         """Begin: take up what an earlier life left unfinished."""
@@ -200,14 +196,15 @@ class Desk:
             self.lost(taking.result())
 
     async def _taken(self, asked: Asked) -> Job:
-        earlier = await self._repeated(asked)
+        earlier = await self._claims.repeated(asked)
         if earlier is not None:
-            return self._rejoined(earlier)
-        routes = self.routes(strict=asked.strict)
+            return replace(self._rejoined(earlier), turn=self._claims.turn(earlier.id))
+        mode = BATCH if asked.portion else None
+        routes = self.routes(strict=asked.strict, mode=mode)
         routes.note(asked.notices)
         request = await self._fitted(routes, asked)
         ways = await self.keeper.ways(
-            asked.caller, routes, request, lambda via: self.routes(strict=asked.strict, via=via)
+            asked.caller, routes, request, lambda via: self.routes(strict=asked.strict, via=via, mode=mode)
         )
         entry = JobEntry(
             id=self.fresh_id(),
@@ -224,17 +221,25 @@ class Desk:
                 "notices": [to_plain(notice) for notice in routes.notices.values()],
                 **({"patient": True} if asked.patient else {}),
                 **({} if asked.max_wait_s is None else {"max_wait_s": asked.max_wait_s}),
+                **({} if asked.within_s is None else {"within_s": asked.within_s}),
                 **({"via": list(ways.via)} if ways and ways.via else {}),
             },
         )
-        begun = await self.keeper.begin(entry, ways, queued=asked.queued)
-        return self._rejoined(begun) if begun.id != entry.id else self._begin(entry, self._routes_of(entry, routes))
+        begun = await self.keeper.begin(entry, ways, queued=asked.queued, alone=asked.portion is None)
+        if begun.id != entry.id:
+            insist_on_the_same(begun, request)
+            return self._rejoined(begun)
+        return self._begin(entry, self._routes_of(entry, routes), portion=asked.portion)
+
+    async def resume(self, entry: JobEntry, portion: Portion) -> Job:
+        """The job of a line, with its portion: an earlier life has begun it, or it is at work."""
+        if entry.state != OPEN or entry.id in self._live:
+            return self._rejoined(entry)
+        return self._begin(entry, self._routes_of(entry, self.routes()), await self._loaded(entry), portion)
 
     def lost(self, job: Job) -> None:
         """The client went away before it had its answer: its next request of this form joins the job."""
-        if job.id not in self._claimed:
-            task = asyncio.ensure_future(self.books.lose(job.id, lost=True))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._claims.lost(job.id, job.turn)
 
     def job(self, job_id: str) -> Job | None:
         """A job that is at work here."""
@@ -265,14 +270,12 @@ class Desk:
         return self._rejoined(entry)
 
     def position(self, job_id: str) -> int:
-        """How many jobs for the same model have their turn before this one, among those at work here; 0: it is next."""
+        """How many jobs for the same model have their turn before this one, at all replicas; 0: it is next."""
         job = self._live.get(job_id)
         if job is None or job.watching.attempts:
             return 0
-        waiting = (other for other in self._live.values() if not other.watching.attempts)
-        return turn_of(
-            job_id, ((other.caller, other.id) for other in waiting if other.request.model == job.request.model)
-        )
+        model = job.request.model
+        return line_for(model, self._live.values(), self._elsewhere.waiting_for(model)).index(job_id)
 
     def cancel(self, job: Job) -> None:
         """No further calls for this job; those in flight are finished and kept."""
@@ -281,26 +284,6 @@ class Desk:
             job.engine.stop(CANCELLED_BY_CLIENT)
 
     # --- repeats ------------------------------------------------------------------------------------------------------
-
-    async def _repeated(self, asked: Asked) -> JobEntry | None:
-        """The job that a request repeats; see docs/decisions/0014-repeats.md for how the two are told apart."""
-        if asked.token is not None:
-            return None  # the books find it
-        now = self.clock.now()
-        for entry in await self.books.lately(asked.caller, asked.form, now - REPEATS_WITHIN_S):
-            if entry.id in self._claimed:
-                continue
-            if entry.lost or asked.repeat or (not asked.patient and await self._came_to_nothing(entry, now)):
-                if entry.state != DONE or entry.lost or asked.repeat:
-                    self._claimed.add(entry.id)
-                return entry
-        return None
-
-    async def _came_to_nothing(self, entry: JobEntry, now: float) -> bool:
-        if entry.state != DONE or entry.ended_at is None or now - entry.ended_at > REFUSALS_WITHIN_S:
-            return False
-        outcomes = await self.books.outcomes(entry.id)
-        return bool(outcomes) and all(isinstance(outcome, Failure) for outcome in outcomes)
 
     def _rejoined(self, entry: JobEntry) -> Job:
         live = self._live.get(entry.id)
@@ -330,26 +313,53 @@ class Desk:
 
     # --- work ---------------------------------------------------------------------------------------------------------
 
-    def _begin(self, entry: JobEntry, routes: Routes, ledger: JobLedger | None = None) -> Job:
-        watching = Watching()
-        answer = asyncio.ensure_future(self._work(entry, routes, watching, ledger or JobLedger(self.books, entry.id)))
+    def _begin(
+        self, entry: JobEntry, routes: Routes, ledger: JobLedger | None = None, portion: Portion | None = None
+    ) -> Job:
+        watching = Watching(lambda: place_free(entry.request.model, self._live))
+        ledger = ledger or JobLedger(self.books, entry.id)
+        if entry.stream and entry.request.extra.get("partial_images"):
+            watching.drafting = Drafting(self.drafts, watching.drew)
+        if portion is not None:
+            portion.add(entry.id, self._member(entry, ledger, watching))
+        answer = asyncio.ensure_future(self._work(entry, routes, watching, ledger, portion))
         job = Job(entry.id, entry.request, watching, answer, caller=entry.caller, notices=entry.notices)
         self._live[entry.id] = job
-        job.answer.add_done_callback(lambda done: self._ended(entry.id, done))
+        job.answer.add_done_callback(lambda done: self._ended(entry, done))
         return job
 
-    def _ended(self, job_id: str, task: asyncio.Task[Answer]) -> None:
-        live = self._live.get(job_id)
+    def _ended(self, entry: JobEntry, task: asyncio.Task[Answer]) -> None:
+        live = self._live.get(entry.id)
         if live is not None and live.answer is task:
-            del self._live[job_id]
-        if not task.cancelled():
-            task.exception()
+            del self._live[entry.id]
+        together = live is not None and isinstance(live.engine, Portion)  # its batch goes on with it
+        if not task.cancelled() and isinstance(task.exception(), StateError) and not together:
+            self._dropped[entry.id] = entry
 
-    async def _work(self, entry: JobEntry, routes: Routes, watching: Watching, ledger: JobLedger) -> Answer:
+    def _member(self, entry: JobEntry, ledger: JobLedger, watching: Watching) -> Member:
+        """A job as its portion has it."""
+        via = tuple(entry.told.get("via", ()))
+        calls = self.routes(via=via)
+        return Member(
+            slots=_slots(entry),
+            ledger=ledger,
+            watching=watching,
+            routes=self.routes(via=via, mode=BATCH),
+            calls=lambda slot: self._lanes_for(calls, slot, entry.caller),
+            recorded=lambda: self._left_of(entry),
+        )
+
+    async def _work(
+        self, entry: JobEntry, routes: Routes, watching: Watching, ledger: JobLedger, portion: Portion | None
+    ) -> Answer:
         slots = _slots(entry)
         try:
             await self._workshop.ready(routes)
-            stop = await self._run(entry, routes, watching, ledger)
+            stop: Fault | None = None
+            if portion is not None:
+                routes, stop = await self._by_jobs(entry, watching, portion)
+            if stop is None and len(watching.ended) < len(slots):
+                stop = await self._run(entry, routes, watching, ledger)
             outcomes = tuple(watching.outcome(slot, stop) for slot in slots)
             if stop is INTERRUPTED and len(watching.ended) < len(slots):
                 # Whoever asks again, in whatever way, is to find the work that the next life goes on with.
@@ -362,12 +372,38 @@ class Desk:
             return await self._replayed(entry, watching)
         finally:
             watching.end()
+            if watching.drafting is not None:
+                await watching.drafting.close()
+
+    async def _by_jobs(self, entry: JobEntry, watching: Watching, portion: Portion) -> tuple[Routes, Fault | None]:
+        """Have a provider's jobs make what they can; how the rest may go, or why it is not to be bought."""
+        job = self._live[entry.id]
+        job.engine = portion
+        if self.closing:
+            portion.stop(INTERRUPTED)
+        await portion.worked(entry.id)
+        job.engine = None
+        routes = self.routes(via=tuple(entry.told.get("via", ())))
+        if len(watching.ended) == entry.request.n:
+            return routes, None
+        if self.closing or job.cancelled or portion.only:
+            stop = CANCELLED_BY_CLIENT if job.cancelled else BY_JOBS_ALONE
+            return routes, INTERRUPTED if self.closing else stop
+        try:
+            # At the price of single calls the key may have fewer ways.
+            ways = await self.keeper.ways(entry.caller, routes, entry.request, lambda via: self.routes(via=via))
+        except InputError as error:
+            return routes, fault_of(error)
+        return self.routes(via=ways.via) if ways and ways.via else routes, None
 
     async def _run(self, entry: JobEntry, routes: Routes, watching: Watching, ledger: JobLedger) -> Fault | None:
         """Have the engine buy the pictures. Returns why it stopped early."""
         blobs = JobBlobs(self.blobs, await self._left_of(entry))
         purse = await self.keeper.purse(entry.caller, entry.id)
-        max_wait_s = PATIENT_S if entry.told.get("patient") else entry.told.get("max_wait_s", self.rules.max_wait_s)
+        patient = bool(entry.told.get("patient"))
+        # Of who asks for a job or a batch it is the time for being told that it was taken.
+        within_s = None if patient else entry.told.get("within_s")
+        max_wait_s = PATIENT_S if patient else entry.told.get("max_wait_s", self.rules.max_wait_s)
         booked = self._till.of(ledger)
         parts = Parts(
             BookedLedger(booked, purse) if purse else booked,
@@ -377,12 +413,13 @@ class Desk:
             watching,
             under_both(purse, self._till.caps(max_wait_s)),
         )
-        policy = Policy(max_wait_s=max_wait_s, concurrency=self.rules.concurrency)
+        policy = policy_of(max_wait_s, self.rules.concurrency, patient=patient)
         job = self._live[entry.id]
+        ledger.ends_with(entry.request.n, lambda: self.books.ending(entry.id, DONE, self.clock.now(), entry.told))
         engine = job.engine = Engine(parts, lambda slot: self._lanes_for(routes, slot, entry.caller), policy)
         if self.closing or job.cancelled:
             engine.stop(CANCELLED_BY_CLIENT if job.cancelled else INTERRUPTED)
-        with begun_within(max_wait_s, engine, watching):
+        with begun_within(max_wait_s, engine, watching), ended_within(within_s, engine, watching):
             stop = (await engine.run(_slots(entry))).stop
         self._till.settled(ledger)
         return stop
@@ -396,6 +433,8 @@ class Desk:
         stop: Fault | None,
     ) -> None:
         """Write the end down. Slots that the engine left open end with the job: nobody comes back to resume it."""
+        if ledger.ended:
+            return
         for outcome in outcomes:
             if isinstance(outcome, Failure) and outcome.slot.id not in watching.ended:
                 await ledger.conclude(outcome)
@@ -416,7 +455,9 @@ class Desk:
         name = slot.request.model
         place = caller, routes.wish.via, name
         if place not in self._lanes:
-            self._lanes[place] = self._workshop.lanes(routes, name, self.blobs, self.rules.timeout_s)
+            self._lanes[place] = self._workshop.lanes(
+                routes, name, self.blobs, self.rules.timeout_s, asker=f"{ASKER}{caller}"
+            )
         return self._lanes[place]
 
     async def _fitted(self, routes: Routes, asked: Asked) -> ImageRequest:
@@ -429,11 +470,12 @@ class Desk:
             return request
         return await self._references.brought(request, self.fresh_id(), self.clock.now())
 
-    def routes(self, *, strict: bool = False, via: tuple[str, ...] = ()) -> Routes:
+    def routes(self, *, strict: bool = False, via: tuple[str, ...] = (), mode: str | None = None) -> Routes:
         """Routes that know what was resolved before, with notices of their own."""
-        known = self._known.get((strict, via))
+        known = self._known.get((strict, via, mode))
         if known is None:
-            known = self._known[strict, via] = self._workshop.setup.routes(RouteWish(strict=strict, via=via))
+            wish = RouteWish(strict=strict, via=via, mode=mode)
+            known = self._known[strict, via, mode] = self._workshop.setup.routes(wish)
         return known.anew()
 
     def _routes_of(self, entry: JobEntry, usual: Routes) -> Routes:
@@ -456,6 +498,8 @@ class Desk:
             if self._peers is not None:
                 await self._peers.bury()
             await self._inherit()
+            await self._legacy.settle()
+            await self._elsewhere.look()
         await self._heed_cancels()
 
     async def _heed_cancels(self) -> None:
@@ -466,18 +510,34 @@ class Desk:
 
     async def _inherit(self) -> None:
         for entry in await self.books.inherit():
-            if entry.id in self._live:
-                continue
-            ledger = JobLedger(self.books, entry.id)
-            await ledger.load(_slots(entry))
-            await self._adopt(ledger)
-            try:
-                routes = self.routes()
-                routes.resolve(entry.request.model)
-            except InputError:
-                await self.books.end(entry.id, CANCELLED, self.clock.now(), entry.told)
-                continue
-            self._begin(entry, self._routes_of(entry, routes), ledger)
+            self._dropped[entry.id] = entry
+        for entry in tuple(self._dropped.values()):
+            if entry.id not in self._live:
+                await self._take_up(entry)
+            del self._dropped[entry.id]
+
+    async def _take_up(self, entry: JobEntry) -> None:
+        """Go on with a job that nobody is at."""
+        ledger = await self._loaded(entry)
+        if entry.owner != self.books.owner:
+            self._legacy.of(entry.owner, await self.books.attempts(entry.id))
+        elif await ledger.open_attempts():
+            # It ended here for want of books, with calls in flight: the next life reads what arrived of them.
+            return
+        try:
+            routes = self.routes()
+            routes.resolve(entry.request.model)
+        except InputError:
+            await self.books.end(entry.id, CANCELLED, self.clock.now(), entry.told)
+            return
+        self._begin(entry, self._routes_of(entry, routes), ledger)
+
+    async def _loaded(self, entry: JobEntry) -> JobLedger:
+        """What an earlier life wrote of a job."""
+        ledger = JobLedger(self.books, entry.id)
+        await ledger.load(_slots(entry))
+        await self._adopt(ledger)
+        return ledger
 
     async def _adopt(self, ledger: JobLedger) -> None:
         """Answers that arrived at the replica that had the job, when its folder can be reached from here."""

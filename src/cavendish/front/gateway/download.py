@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from .outlet import WRITE_BYTES
+from .outlet import WRITE_BYTES, put
 
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-")
 
@@ -29,7 +29,7 @@ async def download(
     await answer.prepare(request)
     if request.method != "HEAD":
         async for piece in _gathered(_behind(pieces, start)):
-            await answer.write(piece)
+            await put(request, answer, piece)
     await answer.write_eof()
     return answer
 

@@ -23,6 +23,9 @@ from .links import PICTURES, Links
 MOST = 16
 """Addresses in one request: more references than any model takes."""
 
+AT_ONCE = 4
+"""Of one request: whoever names slow servers is to keep nobody else from a picture."""
+
 MOST_BYTES = 128 << 20
 """Of all of them together."""
 
@@ -48,7 +51,13 @@ class References:
             return request
         if len(wanted) > MOST:
             raise RequestError(f"at most {MOST} pictures may be named by address", field="references")
-        fetching = [asyncio.ensure_future(self._found(address, own_id, now)) for address in wanted]
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def in_turn(address: str) -> Blob:
+            async with turns:
+                return await self._found(address, own_id, now)
+
+        fetching = [asyncio.ensure_future(in_turn(address)) for address in wanted]
         try:
             found = await asyncio.gather(*fetching)
             if sum(blob.size for blob in found) > MOST_BYTES:
@@ -61,8 +70,8 @@ class References:
                 task.cancel()
             await asyncio.gather(*fetching, return_exceptions=True)
             await self._blobs.forget(own_id)
-        turns = tuple(replace(turn, parts=tuple(_with(part, kept) for part in turn.parts)) for turn in request.turns)
-        return request.having(turns=turns)
+        with_pictures = (replace(turn, parts=tuple(_with(part, kept) for part in turn.parts)) for turn in request.turns)
+        return request.having(turns=tuple(with_pictures))
 
     async def _found(self, address: str, own_id: str, now: float) -> Blob:
         own = await self._own(address, now)

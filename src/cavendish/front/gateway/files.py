@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Final
 
 from ...dialects.gemini.batch_files import FILE_LIFE_S
 from ...dialects.gemini.uploads import MAX_FILE_BYTES, UploadWish, no_file
+from ...io.blobs.flow import flowing
 from ...io.blobs.folder import FolderBlobs
 from ...io.desk.stored import FileEntry, StoredBooks, Upload, storable
 from ...model.blob import Blob
@@ -29,6 +29,8 @@ _OURS: Final = re.compile(
     r"(?:(?:(?:https?://[^/?#]{1,255})?/?(?:v1|v1beta|v1alpha)/)?files/|file-)(?P<id>[A-Za-z0-9_-]{1,80})"
 )
 """A file as Google's API names it, or by OpenAI's id."""
+
+OPENAI_S: Final = "file-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,7 @@ class Files:
 
     async def _all_of(self, blobs: Sequence[Blob]) -> AsyncIterator[bytes]:
         for blob in blobs:
-            pieces = iter(self._blobs.read(blob))
-            while piece := await asyncio.to_thread(next, pieces, b""):
+            async for piece in flowing(self._blobs.read(blob)):
                 yield piece
 
     async def sweep(self) -> None:
@@ -226,12 +227,19 @@ class Files:
             return part
         file = await self.find(match["id"], caller)
         if file is None:
-            return no_file(match["id"])
+            return _no_such(part.uri or "", match["id"])
         if file.blob is None or not file.blob.media_type.startswith("image/"):
             return _wrong(f"files/{file.id} is no picture: {file.media_type}")
         # A second name for the bytes, so that the file may be deleted while the job is at work.
         (kept,) = await self._blobs.keep(self._desk.fresh_id(), (file.blob,))
         return replace(part, uri=None, blob=kept, media_type=kept.media_type)
+
+
+def _no_such(named: str, file_id: str) -> Fault:
+    """What is said of a file that is another's or no one's, by the API in whose words it was named."""
+    if not named.startswith(OPENAI_S):
+        return no_file(file_id)
+    return Fault(FaultKind.MODEL_NOT_FOUND, f"No such File object: {named}", reason="not_found", status=404)
 
 
 def _wrong(message: str) -> Fault:

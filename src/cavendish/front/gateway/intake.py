@@ -17,6 +17,8 @@ from ...model.request import Image, ImageRequest, Part, Turn
 from ...wire.blobs import Limits, SpillError, SpillTooLarge
 from ...wire.message import Headers, WireRequest
 from ...wire.request_body import FormReader, Spiller, request_reader
+from .arriving import Unpacker, packing_of
+from .sound import flaw_of
 
 DEFAULT_LIMITS = Limits(envelope_bytes=4 << 20, blobs=64, blob_bytes=64 << 20, total_bytes=256 << 20)
 """Of one request: more than any provider takes."""
@@ -28,6 +30,9 @@ BODY_WITHIN_S = 900.0
 """As much as any upload takes that is worth waiting for."""
 
 SECRET = frozenset({"authorization", "x-goog-api-key", "x-key", "cookie", "proxy-authorization"})
+
+_LONG = 64 << 10
+"""A body beyond this takes a while to be looked through."""
 
 NO_ROOM = Fault(FaultKind.DISK_FULL, "the gateway has no room left to keep pictures", status=507)
 
@@ -57,7 +62,11 @@ class Intake:
             if (request.content_length or 0) > self.most_bytes:
                 raise SpillTooLarge(f"it is of {request.content_length} bytes, and {self.most_bytes} are taken")
             await self._fed(request, reader)
-            return reader.close()
+            body = reader.close()
+            if flaw := flaw_of(body):
+                self.drop(own_id)
+                return Fault(FaultKind.INVALID_REQUEST, flaw, status=400)
+            return body
         except OutOfSpace:
             self.drop(own_id)
             return NO_ROOM
@@ -81,18 +90,21 @@ class Intake:
 
     async def _fed(self, request: web.Request, reader: FormReader | Spiller) -> None:
         """Read all of a body. Raises ``SpillError``, and ``TimeoutError`` when it stalls or takes too long."""
-        count = 0
+        count, unpacker = 0, Unpacker(packing_of(request))
         async with asyncio.timeout(BODY_WITHIN_S):
             while True:
                 async with asyncio.timeout(STALLED_S):
                     chunk = await request.content.readany()
                 if not chunk:
-                    return
-                count += len(chunk)
-                if count > self.most_bytes:
-                    raise SpillTooLarge(f"more than {self.most_bytes} bytes")
-                reader.feed(chunk)
-                await self.blobs.drained()
+                    return unpacker.close()
+                for piece in unpacker.feed(chunk):
+                    count += len(piece)
+                    if count > self.most_bytes:
+                        raise SpillTooLarge(f"more than {self.most_bytes} bytes")
+                    reader.feed(piece)
+                    await self.blobs.drained()
+                    if count > _LONG:
+                        await asyncio.sleep(0)  # what is there already is read without a pause: others have a turn, too
 
     def drop(self, own_id: str) -> None:
         """Forget what a request brought."""

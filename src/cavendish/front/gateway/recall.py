@@ -25,6 +25,7 @@ from ...model.result import Picture, Route
 from ..routes import Routes, dialect_of, speaks
 from ..session.carry import Carried, Target, carry
 from ..session.record import TurnRecord
+from .intake import blobs_of
 from .links import PICTURES, Links
 
 _LINK: Final = re.compile(rf"https?://[^\s/]+{PICTURES}(?P<job>[\w-]{{1,80}})\.(?P<ordinal>\d{{1,9}})[^\s()]*")
@@ -225,24 +226,28 @@ def _once(parts: Iterable[Part]) -> Iterator[Part]:
 async def with_own_names(blobs: FolderBlobs, before: ImageRequest, after: ImageRequest, own_id: str) -> ImageRequest:
     """The request with names of its own for the files that it has of earlier jobs: those may be removed before it.
 
-    ``before`` is the request without them. Large signatures are no job's, and stay.
+    ``before`` is the request without them.
     """
-    known = {blob.ref for blob in _pictures_in(before)}
-    further = {blob.ref: blob for blob in _pictures_in(after) if blob.ref not in known}
+    known = {blob.ref for blob in _blobs_in(before)}
+    further = {blob.ref: blob for blob in _blobs_in(after) if blob.ref not in known}
     if not further:
         return after
     kept = dict(zip(further, await blobs.keep(own_id, tuple(further.values())), strict=True))
     return after.having(turns=tuple(replace(turn, parts=tuple(_placed(turn.parts, kept))) for turn in after.turns))
 
 
-def _pictures_in(request: ImageRequest) -> Iterator[Blob]:
-    return (part.blob for turn in request.turns for part in turn.parts if isinstance(part, Image) and part.blob)
+def _blobs_in(request: ImageRequest) -> Iterator[Blob]:
+    return (blob for turn in request.turns for blob in blobs_of(turn.parts))
 
 
 def _placed(parts: Iterable[Part], kept: Mapping[str, Blob]) -> Iterator[Part]:
     for part in parts:
-        moved = kept.get(part.blob.ref) if isinstance(part, Image) and part.blob else None
-        yield replace(part, blob=moved) if moved and isinstance(part, Image) else part
+        placed = part
+        if isinstance(part, Image) and part.blob and part.blob.ref in kept:
+            placed = replace(part, blob=kept[part.blob.ref])
+        if isinstance(part.signature, Blob) and part.signature.ref in kept:
+            placed = replace(placed, signature=kept[part.signature.ref])
+        yield placed
 
 
 # --- what is still there ---------------------------------------------------------------------------------------------

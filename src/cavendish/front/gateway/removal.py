@@ -10,11 +10,13 @@ from typing import Final
 
 from ...io.blobs.mirrored import MirroredBlobs
 from ...io.desk.job_lists import JobLists, JobStanding
+from ...io.desk.signed import Signed, large_signatures
 from ...io.state.port import StateError
 from ...model.blob import Blob
-from ...model.request import Image, Part
+from ...model.request import Image
 from ...model.result import Picture
 from .desk import Desk
+from .intake import blobs_of
 
 STEP: Final = 20
 """Jobs that are removed at once: requests get their turn in between."""
@@ -33,7 +35,10 @@ class Removal:
         self._lists = JobLists(desk.books)
 
     async def remove(self, standing: JobStanding) -> bool:
-        """Remove one job; ``False`` when it is at work. Its files stay for as long as somebody is being sent them."""
+        """Remove one job; ``False`` when it is at work, or of a batch that is kept.
+
+        Its files stay for as long as somebody is being sent them.
+        """
         if not await self._lists.hide(standing.entry.id):
             return False
         await self._finish(standing)
@@ -52,10 +57,18 @@ class Removal:
         if self._desk.is_sending(standing.entry.id):
             return  # the next sweep comes to it
         try:
-            await self._desk.blobs.remove(tuple(blobs_of(standing)))
+            await self._desk.blobs.remove((*files_of(standing), *await self._unsaid(standing)))
         except OSError:
             return  # a shared store that is away for a while: the next sweep comes to it
         await self._lists.remove(standing.entry.id)
+
+    async def _unsaid(self, standing: JobStanding) -> list[Blob]:
+        """Large signatures of its pictures that no conversation can go on from: the same was drawn again since."""
+        signed = [one for one in standing.outcomes if isinstance(one, Picture) and any(large_signatures(one))]
+        hashes = [picture.blob.sha256 for picture in signed]
+        known = await Signed(self._desk.books).find(standing.entry.caller, hashes)
+        said = {blob.ref for picture in known.values() for blob in large_signatures(picture)}
+        return [blob for picture in signed for blob in large_signatures(picture) if blob.ref not in said]
 
 
 class Sweeper:
@@ -95,16 +108,12 @@ class Sweeper:
         return total
 
 
-def blobs_of(standing: JobStanding) -> Iterator[Blob]:
+def files_of(standing: JobStanding) -> Iterator[Blob]:
     """Every file of a job: what it was given and what it drew."""
     for turn in standing.entry.request.turns:
-        yield from _of_parts(turn.parts)
+        yield from blobs_of(turn.parts)
     for outcome in standing.outcomes:
         if isinstance(outcome, Picture):
             yield outcome.blob
-            yield from _of_parts(outcome.extras)
-
-
-def _of_parts(parts: tuple[Part, ...]) -> Iterator[Blob]:
-    # Signatures stay: a conversation may go on from them for longer than its jobs are kept.
-    return (part.blob for part in parts if isinstance(part, Image) and part.blob)
+            # Signatures stay: a conversation may go on from them for longer than its jobs are kept.
+            yield from (part.blob for part in outcome.extras if isinstance(part, Image) and part.blob)

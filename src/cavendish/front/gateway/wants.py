@@ -5,23 +5,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ...errors import CavendishError, InputError, RequestError
+from ...catalog.resolve import UnknownModel
+from ...errors import CavendishError, InputError
 from ...model.fault import Fault, FaultKind
 from ...model.identity import digest
 from ...model.request import ImageRequest, JsonValue, Notice
 from ...model.result import Failure, Outcome, Picture
 
+if TYPE_CHECKING:
+    from .wholesale import Portion
+
 ANYBODY = "anybody"
 """The caller where no keys are asked for."""
 
+INTERRUPTED = Fault(
+    FaultKind.OVERLOADED,
+    "the gateway was stopped before this picture was made; ask again, and the work goes on",
+    retry_after_s=5.0,
+)
+CANCELLED_BY_CLIENT = Fault(FaultKind.CANCELLED, "cancelled by the client")
+
 
 class Refused(InputError):
-    """A request that is answered with a fault before it is a job."""
+    """A request that is answered with a fault before it is a job. ``held``: others hold what it needs, for now."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, *, held: bool = False) -> None:
         super().__init__(fault.message)
         self.fault = fault
+        self.held = held
 
 
 def fault_of(error: CavendishError) -> Fault:
@@ -34,7 +47,7 @@ def fault_of(error: CavendishError) -> Fault:
         return Fault(FaultKind.OVERLOADED, words, status=503, retry_after_s=2.0)
     hints = "".join(f" ({hint})" for hint in getattr(error, "hints", ()))
     kind = FaultKind.INVALID_REQUEST
-    if isinstance(error, RequestError) and error.field == "model":
+    if isinstance(error, UnknownModel):
         return Fault(FaultKind.MODEL_NOT_FOUND, f"{error}{hints}", status=404, reason="model_not_found")
     return Fault(kind, f"{error}{hints}", status=400)
 
@@ -43,11 +56,12 @@ def fault_of(error: CavendishError) -> Fault:
 class Asked:
     """One request of a client.
 
-    ``door`` is the dialect that it spoke, ``token`` its ``Idempotency-Key``, ``repeat`` whether it says itself that it
-    asks again. ``strict``: fewer pictures, or any field that cannot be honoured, is an error. ``notices``: what could
+    ``door`` is the dialect that it spoke, ``token`` its ``Idempotency-Key``, ``repeat`` how often it says that it
+    asked before. ``strict``: fewer pictures, or any field that cannot be honoured, is an error. ``notices``: what could
     not be honoured before the desk saw it. ``patient``: nobody waits for the answer, so it may wait long for its quota;
-    ``max_wait_s``: how long it may otherwise, where the client says. ``queued``: it waits for its key's limits of the
-    moment, too. ``told`` is kept beside the notices for as long as the job is.
+    ``max_wait_s``: how long it may otherwise, where the client says, and ``within_s`` when it hangs up. ``queued``: it
+    waits for its key's limits of the moment, too. ``told`` is kept beside the notices for as long as the job is.
+    ``portion`` are the lines of a batch that it is bought together with, at the price of a provider's batch API.
     """
 
     caller: str
@@ -55,13 +69,15 @@ class Asked:
     request: ImageRequest
     stream: bool = False
     token: str | None = None
-    repeat: bool = False
+    repeat: int = 0
     strict: bool = False
     notices: tuple[Notice, ...] = ()
     patient: bool = False
     max_wait_s: float | None = None
+    within_s: float | None = None
     queued: bool = False
     told: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], hash=False)
+    portion: Portion | None = field(default=None, hash=False, compare=False)
 
     @property
     def form(self) -> str:

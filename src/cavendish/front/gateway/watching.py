@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ...engine.ports import Closing
 from ...model.attempt import Attempt
 from ...model.fault import Fault, FaultKind
 from ...model.result import Failure, Outcome, Slot
+from .drafting import Draft, Drafting
 from .traces import note_call
 
 UNTOLD = Fault(FaultKind.CANCELLED, "the job ended early")
 
 
 class Watching:
-    """Implements ``engine.ports.Progress``. ``ended`` has the outcomes by slot, ``why`` what a job waits for."""
+    """Implements ``engine.ports.Progress``. ``ended`` has the outcomes by slot, ``why`` what a job waits for.
 
-    def __init__(self) -> None:
+    ``call_ended`` is told of each call that came back: another job may have waited for its place. ``drafting`` follows
+    the calls of a job whose drafts are shown while they are drawn.
+    """
+
+    def __init__(self, call_ended: Callable[[], None] = lambda: None) -> None:
+        self._call_ended = call_ended
         self.ended: dict[str, Outcome] = {}
         self.left: dict[str, Fault] = {}
+        self.drafting: Drafting | None = None
         self.attempts = 0
         self.why = ""
+        self.wait_told: Callable[[float], None] | None = None
         self._waits_until = 0.0
         self.over = False
-        self._order: list[Outcome] = []
+        self._order: list[Outcome | Draft] = []
         self._news = asyncio.Event()
 
-    def slot_started(self, slot: Slot, attempt: Attempt) -> None:  # noqa: ARG002
+    def slot_started(self, slot: Slot, attempt: Attempt) -> None:
         """A call left: the job waits no more."""
+        if self.drafting is not None:
+            self.drafting.started(slot, attempt)
         self.attempts += 1
         self.why = ""
         self._tell()
@@ -37,6 +48,18 @@ class Watching:
     def attempt_ended(self, slot: Slot, attempt: Attempt) -> None:  # noqa: ARG002
         """Its slot tells; a trace has each."""
         note_call(attempt)
+        if self.drafting is not None:
+            self.drafting.ended(attempt)
+        self._call_ended()
+
+    def drew(self, draft: Draft) -> None:
+        """A picture is being drawn, and this is how far it came."""
+        self._order.append(draft)
+        self._tell()
+
+    def looking(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """While somebody is shown what happens: drafts are kept for so long."""
+        return self.drafting.looking() if self.drafting is not None else contextlib.nullcontext()
 
     def slot_ended(self, outcome: Outcome) -> None:
         """The slot has its outcome, and it is durable."""
@@ -57,6 +80,8 @@ class Watching:
         """Nothing can start for a while."""
         self.why = why
         self._waits_until = time.monotonic() + seconds
+        if self.wait_told is not None:
+            self.wait_told(seconds)
         self._tell()
 
     def key_lost(self, closing: Closing) -> None:
@@ -76,13 +101,15 @@ class Watching:
         """What became of a slot: a failure when it was left open."""
         return self.ended.get(slot.id) or Failure(slot, self.left.get(slot.id) or stop or UNTOLD, 0)
 
-    async def outcomes(self) -> AsyncIterator[Outcome]:
-        """Each outcome as it comes, those before the first asking included."""
+    async def moments(self) -> AsyncIterator[Outcome | Draft]:
+        """Each outcome and each draft as it comes, those before the first asking included."""
         told = 0
         while True:
             while told < len(self._order):
                 told += 1
-                yield self._order[told - 1]
+                moment = self._order[told - 1]
+                if not (isinstance(moment, Draft) and self.drafting and self.drafting.gone):
+                    yield moment
             if self.over:
                 return
             await self.news()

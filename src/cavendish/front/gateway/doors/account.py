@@ -15,6 +15,7 @@ from ....io.desk.keys import KeyEntry, NoSuchKey, Role
 from ....io.desk.use import used
 from ....model.fault import Fault, FaultKind
 from ....wire.openai_error import write_error
+from ..arriving import arriving
 from ..desk import Desk
 from ..keys.asking import key_of_wish, question_of, seconds
 from ..keys.refusal import forbidden
@@ -136,11 +137,11 @@ class Account:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     """A small JSON object; nothing is one without anything in it. Raises ``RequestError``."""
-    body = await request.content.read(MAX_BODY + 1)
-    while len(body) <= MAX_BODY and (more := await request.content.read(MAX_BODY + 1)):
-        body += more
-    if len(body) > MAX_BODY:
-        raise RequestError("the body is too large")
+    body = b""
+    async for piece in arriving(request):
+        body += piece
+        if len(body) > MAX_BODY:
+            raise RequestError("the body is too large")
     try:
         value: Any = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError:

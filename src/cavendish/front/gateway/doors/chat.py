@@ -8,25 +8,19 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from ....catalog.cards import ModelCard
-from ....catalog.fit import insist
 from ....io.desk.books import JobEntry
-from ....io.desk.signed import Signed
 from ....model.blob import Blob
 from ....model.call import Call, Done, Open, Reply
 from ....model.fault import Fault, FaultKind
-from ....model.request import ImageRequest, Notice
+from ....model.request import ImageRequest
 from ....model.result import Picture
-from ....wire.dialect import Dialect
 from ....wire.message import WireRequest
 from ....wire.openai_error import error_object
 from ....wire.reading import flag, mapping
-from ...routes import Routes, dialect_of
 from ..desk import Desk, Job
 from ..files import Files
 from ..intake import Intake
-from ..recall import Album, Recall, drawn, whole_ones, with_own_names
-from ..wants import Asked, Refused
+from ..wants import Asked
 from .chat_form import (
     PICTURES,
     SHOWN,
@@ -38,60 +32,19 @@ from .chat_form import (
     shown_to,
     usage_event,
 )
-from .door import Door
-from .wishes import lifted, meant
+from .chat_tools import without_calls, without_tools
+from .talking import Talking
 
 _SAYS_NOTHING: Final[Mapping[str, tuple[Any, ...]]] = {
     "response_format": ({"type": "text"},),
     "store": (False,),
     "stop": ([],),
-    "tools": ([],),
-    "tool_choice": ("auto", "none"),
+    "usage": ({"include": True}, {"include": False}),
     "top_p": (1,),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
 }
 """Members that clients send with what is the default anyway: nothing is lost when a model cannot be told them."""
-
-
-class Talking(Door):
-    """A door through which conversations come whose format has no place for thought signatures.
-
-    ``files`` are what requests may refer to.
-    """
-
-    def __init__(self, dialect: Dialect, desk: Desk, intake: Intake, files: Files, *, ending: bytes = b"") -> None:
-        super().__init__(dialect, desk, intake, ending=ending)
-        self._files = files
-
-    async def prepared(self, request: web.Request, asked: Asked) -> Asked:
-        """What is asked, with the pictures of files and the signatures of earlier pictures.
-
-        Raises ``CavendishError``.
-        """
-        asked = await super().prepared(request, asked)
-        found = await self._files.referenced(asked.request, asked.caller)
-        if isinstance(found, Fault):
-            raise Refused(found)
-        desk = self.desk
-        album = Album(desk.books, desk.links, asked.caller, desk.links.base(request), desk.clock.now())
-        placed = await album.placed(found)
-        brought = await desk.brought(await self.with_own_names(found, placed.request))
-        return await self._recalled(replace(asked, request=brought, notices=(*asked.notices, *placed.notices)))
-
-    async def _recalled(self, asked: Asked) -> Asked:
-        routes = self.desk.routes()
-        asked = _in_its_words(asked, routes)
-        known = await Signed(self.desk.books).find(asked.caller, drawn(asked.request.turns))
-        carried = Recall(routes, await whole_ones(known, self.desk.blobs)).recalled(asked.request)
-        if asked.strict:
-            insist(carried.notices)
-        request = await self.with_own_names(asked.request, carried.request)
-        return replace(asked, request=request, notices=(*asked.notices, *carried.notices))
-
-    async def with_own_names(self, before: ImageRequest, after: ImageRequest) -> ImageRequest:
-        """The request with files of its own, also of what was put into it since."""
-        return await with_own_names(self.desk.blobs, before, after, self.desk.fresh_id())
 
 
 class ChatDoor(Talking):
@@ -102,6 +55,7 @@ class ChatDoor(Talking):
 
     def read(self, request: web.Request, wire: WireRequest) -> Call | Fault:
         """What a request asks for, and how its answer is wanted."""
+        wire, uncalled = without_calls(wire)
         call = self.dialect.read_call(wire)
         if not isinstance(call, Open):
             return call
@@ -112,12 +66,19 @@ class ChatDoor(Talking):
         if said and said.strip().lower() not in SHOWN:
             message = f"Invalid value for the header {PICTURES}: supported values are: {', '.join(SHOWN)}."
             return Fault(FaultKind.INVALID_REQUEST, message, reason="invalid_value", status=400)
+        drawing, untold = without_tools(telling(call.request))
         wish = ChatWish(
             shown=shown_to(said, agent, stream=call.stream),
             usage=flag(mapping(wire.body, "stream_options"), "include_usage"),
             created=int(self.desk.clock.now()),
+            notices=(*uncalled, *untold),
         )
-        return ChatCall(telling(call.request), call.stream, wish)
+        return ChatCall(drawing, call.stream, wish)
+
+    def asked(self, request: web.Request, caller: str, call: Open) -> Asked:
+        """What the desk is told of a call."""
+        asked = super().asked(request, caller, call)
+        return replace(asked, notices=(*asked.notices, *_wish(call).notices))
 
     def wish(self, call: Open) -> dict[str, Any]:
         """Where pictures are wanted, and when they were asked for."""
@@ -153,27 +114,6 @@ class ChatDoor(Talking):
             events.append(usage_event(self.dialect.write_reply(reply, call).body, reply))
         fault = next(iter(reply.shortfall), None) if isinstance(reply, Done) else reply
         return events if not isinstance(fault, Fault) else [*events, {"error": error_object(in_openai_s_words(fault))}]
-
-
-def _in_its_words(asked: Asked, routes: Routes) -> Asked:
-    """What is asked, in the words of its model. Raises ``RequestError`` for what is otherwise, when that is strict."""
-    first = routes.resolve(asked.request.model)[0]
-    wish = meant(lifted(asked.request), first, dialect_of(first), stream=asked.stream)
-    request, spoken = _in_its_modalities(wish.request, first.card)
-    changed = (*asked.notices, *wish.changed)
-    if asked.strict:
-        insist(changed)
-    return replace(asked, request=request, notices=(*changed, *wish.told, *spoken))
-
-
-def _in_its_modalities(request: ImageRequest, card: ModelCard) -> tuple[ImageRequest, tuple[Notice, ...]]:
-    """The request without words from a model that has none: clients ask for both whatever the model is."""
-    wanted = request.modalities
-    kept = tuple(word for word in wanted or () if word in card.modalities)
-    if wanted is None or kept == wanted or "IMAGE" not in kept:
-        return request, ()
-    notice = Notice("words_left_out", f"{card.name} says nothing beside its pictures", "modalities")
-    return request.having(modalities=kept), (notice,)
 
 
 def _wish(call: Open) -> ChatWish:

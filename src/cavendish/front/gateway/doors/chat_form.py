@@ -14,11 +14,12 @@ from ....dialects.openai_chat.messages import joined, write_images
 from ....model.blob import Blob
 from ....model.call import Call, Done, Open, Reply
 from ....model.fault import Fault, FaultKind
-from ....model.request import Image, ImageRequest
+from ....model.request import Image, ImageRequest, Notice
 from ....wire.message import Spilled, WireResponse
 from ....wire.openai_error import error_object, fault_in, write_error
 from ....wire.openai_usage import write_chat_usage
 from ....wire.written import ReadBlob
+from .sources import citations, sources_of
 
 Shown = Literal["images", "pieces", "markdown", "both", "links"]
 SHOWN: Final[tuple[Shown, ...]] = ("images", "pieces", "markdown", "both", "links")
@@ -47,12 +48,13 @@ class ChatWish:
 
     ``images``: data URLs beside the words, in a stream each in one event; ``pieces``: in a stream cut into events of
     bounded length, their parts to be put together by ``index``; ``markdown``: data URLs among the words; ``both``;
-    ``links``: addresses, beside the words and among them.
+    ``links``: addresses, beside the words and among them. ``notices`` are of what has no meaning here.
     """
 
     shown: Shown = "images"
     usage: bool = False
     created: int = 0
+    notices: tuple[Notice, ...] = ()
     link: Link = field(default=no_link, repr=False)
 
 
@@ -78,7 +80,11 @@ class ChatForm(OpenaiChatDialect):
         for choice, picture in zip(body["choices"], reply.pictures, strict=True):
             choice["finish_reason"] = "length" if choice["finish_reason"].lower() in _CUT_SHORT else "stop"
             _show(choice["message"], picture, wish)
-        return replace(plain, body={**body, **beside(reply)})
+        if cited := citations(reply.grounding):
+            # A provider says it of one picture of an answer, and of all in the same words.
+            pages = [{"type": "url_citation", "url_citation": page} for page in cited]
+            body["choices"][0]["message"]["annotations"] = pages
+        return replace(plain, body={**body, **sources_of(reply.grounding), **beside(reply)})
 
 
 MODERATED: Final = frozenset({FaultKind.PROMPT_BLOCKED, FaultKind.PROHIBITED, FaultKind.IMAGE_SAFETY})
@@ -141,7 +147,9 @@ def events_of(body: Mapping[str, Any], index: int, wish: ChatWish, read: ReadBlo
     yield event({"role": "assistant", "content": ""})
     for delta in _deltas(choice["message"], wish, read):
         yield event(delta)
-    yield event({}, choice["finish_reason"])
+    # In an event that clients read anyway: one without any choice is more than some of them bear.
+    told = [name for name in ("cavendish", "grounding") if name in body and (index == 0 or name == "grounding")]
+    yield {**event({}, choice["finish_reason"]), **{name: body[name] for name in told}}
 
 
 def usage_event(body: Mapping[str, Any], reply: Done) -> dict[str, Any]:
@@ -162,6 +170,8 @@ def _deltas(message: Mapping[str, Any], wish: ChatWish, read: ReadBlob) -> Itera
             continue
         for part in _cut(url, read):
             yield {"images": [{**entry, "image_url": {"url": part}}]}
+    if "annotations" in message:
+        yield {"annotations": message["annotations"]}
 
 
 def _cut(words: str | Spilled, read: ReadBlob) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -25,10 +25,12 @@ from ....wire.message import WireRequest
 from ....wire.written import body_bytes
 from ..answer import reply_of
 from ..desk import Desk, Job
+from ..drafting import Draft, undrafted
 from ..intake import NO_ROOM, Intake
 from ..job_page import JobPages
 from ..outlet import send
 from ..passage import passage
+from ..patience import within_s
 from ..waiting import max_wait_s
 from ..wants import Answer, Asked, fault_of
 from .streams import Line, each, keep_alive_s
@@ -92,9 +94,10 @@ class Door:
             request=call.request,
             stream=call.stream,
             token=token[:MAX_TOKEN] if token else None,
-            repeat=is_repeat(request.headers),
+            repeat=repeats(request.headers),
             strict=is_strict(request.headers),
             max_wait_s=max_wait_s(request.headers),
+            within_s=None if prefers_async(request.headers) else within_s(request.headers),
         )
 
     def in_background(self, request: web.Request, asked: Asked, call: Open) -> Asked:
@@ -133,31 +136,54 @@ class Door:
 
     async def _whole(self, request: web.Request, job: Job, call: Open) -> web.StreamResponse:
         """One body, when all is known."""
-        line = Line(request, {}, events=False, every_s=keep_alive_s(request.headers))
+        told = {"x-cavendish-job": job.id, **_notices_header(job.notices)}
+        line = Line(request, told, events=False, every_s=keep_alive_s(request.headers))
         answer = await line.waited(asyncio.shield(job.answer))
         reply = self.reply(answer, request)
         if not line.begun:
             return await self.send(request, reply, call, told_of(answer))
         response = self.dialect.write_reply(reply, call)
         await line.write(body_bytes(response, self.desk.blobs.read, events=False))
-        return await line.end()
+        # It is too late for a status. SDKs take any body for a success, and none a line that breaks off: who asks again
+        # joins this job, and gets the error with its status at once.
+        return line.cut() if isinstance(reply, Fault) else await line.end()
 
     async def _streamed(self, request: web.Request, job: Job, call: Open) -> web.StreamResponse:
         """Each picture as it comes. A job that fails before its first is answered with the plain error."""
         told = {"x-cavendish-job": job.id, **_notices_header(job.notices)}
         line = Line(request, told, events=True, every_s=keep_alive_s(request.headers))
         sent = 0
-        async for outcome in each(line, job.watching):
-            if isinstance(outcome, Picture):
-                done = self.made(Answer(job.id, job.request, (outcome,), job.notices))
+        async with job.watching.looking():
+            async for done in self._moments(line, job, call):
                 await line.events(self.piece(done, call, sent), self.desk.blobs.read)
                 sent += 1
         answer = await asyncio.shield(job.answer)
         reply = self.reply(answer, request)
-        if not line.begun:
+        if not line.begun and self.fails_plainly(call):
             return await self.send(request, reply, call, told_of(answer))
         await line.events(self.closing(reply, call, sent), self.desk.blobs.read)
         return await line.end(self._ending)
+
+    def fails_plainly(self, call: Open) -> bool:  # noqa: ARG002 - other doors look at it
+        """Whether a stream that fails before its first event is answered with the plain error."""
+        return True
+
+    async def _moments(self, line: Line, job: Job, call: Open) -> AsyncIterator[Reply]:
+        """Each picture as it comes, without the drafts that were shown while it was drawn."""
+        shown: set[str] = set()
+        async for moment in each(line, job.watching):
+            if isinstance(moment, Draft):
+                events = self.draft(moment, call)
+                if events is not None:
+                    shown.add(moment.slot.id)
+                    await line.events(list(events), self.desk.blobs.read)
+            elif isinstance(moment, Picture):
+                drawn = undrafted(moment) if moment.slot.id in shown else moment
+                yield self.made(Answer(job.id, job.request, (drawn,), job.notices))
+
+    def draft(self, draft: Draft, call: Open) -> Iterable[Any] | None:  # noqa: ARG002 - other doors show some
+        """The events of a draft; ``None`` where drafts are not shown."""
+        return None
 
     def piece(self, reply: Reply, call: Open, index: int) -> Iterable[Any]:  # noqa: ARG002 - other doors count them
         """The events of one picture."""
@@ -205,9 +231,10 @@ class Door:
 _NOT_HERE = Fault(FaultKind.MODEL_NOT_FOUND, "there is no such thing here", status=404)
 
 
-def is_repeat(headers: Mapping[str, str]) -> bool:
-    """Whether a client says that it asks again: OpenAI's SDKs count their tries."""
-    return headers.get("x-stainless-retry-count", "0").strip() not in {"", "0"}
+def repeats(headers: Mapping[str, str]) -> int:
+    """How often a client says that it asked before: OpenAI's SDKs count their tries."""
+    said = headers.get("x-stainless-retry-count", "").strip()[:3]
+    return int(said) if said.isascii() and said.isdigit() else 0
 
 
 def is_strict(headers: Mapping[str, str]) -> bool:

@@ -15,14 +15,14 @@ from ....dialects.gemini.usage import write_count
 from ....errors import CavendishError
 from ....model.call import Done, Open, Reply
 from ....model.fault import Fault, FaultKind
-from ....model.request import Image
+from ....model.request import Image, ImageRequest, Role, Turn
 from ....plan.estimate import input_tokens
-from ....wire.dialect import Dialect
-from ..desk import Desk
-from ..files import Files
-from ..intake import Intake
+from ...routes import Routes, dialect_of
+from ...session.carry import Target
 from ..wants import Asked, Refused, fault_of
-from .door import Door, json_response
+from .door import json_response
+from .talking import Talking
+from .wishes import in_its_words
 
 _ESTIMATED: Final = {
     "code": "estimated",
@@ -31,22 +31,26 @@ _ESTIMATED: Final = {
 }
 
 
-class GeminiDoor(Door):
-    """Google's wire format: each picture is a candidate. ``files`` are what requests may refer to."""
-
-    def __init__(self, dialect: Dialect, desk: Desk, intake: Intake, files: Files) -> None:
-        super().__init__(dialect, desk, intake)
-        self._files = files
+class GeminiDoor(Talking):
+    """Google's wire format: each picture is a candidate."""
 
     async def prepared(self, request: web.Request, asked: Asked) -> Asked:
-        """What is asked, with the pictures of files that it names."""
-        asked = await super().prepared(request, asked)
+        """What is asked, as its model can be asked."""
         if fault := too_many(asked.request.n, self.desk.rules.max_n):
             raise Refused(fault)
-        found = await self._files.referenced(asked.request, asked.caller)
-        if isinstance(found, Fault):
-            raise Refused(found)
-        return replace(asked, request=found)
+        return await super().prepared(request, asked)
+
+    def worded(self, asked: Asked, routes: Routes) -> Asked:
+        """What is asked, in the words of its model."""
+        return in_its_words(asked, routes)
+
+    def forgets(self, request: ImageRequest, routes: Routes) -> bool:
+        """Whether the model must be told otherwise what was said before: Google's clients mostly keep all of it."""
+        if all(turn.role is Role.USER for turn in request.turns):
+            return False
+        resolved = routes.resolve(request.model)
+        target = Target.common([Target.of(route, dialect_of(route)) for route in resolved])
+        return not target.signs or (target.insists and any(map(_is_unsigned, request.turns)))
 
     async def count(self, request: web.Request, match: re.Match[str], _caller: str) -> web.StreamResponse:
         """How many tokens a request comes to: an estimate, for nobody is asked."""
@@ -81,6 +85,11 @@ class GeminiDoor(Door):
         if isinstance(reply, Done):
             return [self.dialect.write_reply(reply, call).body[-1]]
         return [self.dialect.write_reply(reply, replace(call, stream=False)).body]
+
+
+def _is_unsigned(turn: Turn) -> bool:
+    pictures = (part for part in turn.parts if isinstance(part, Image) and not part.thought)
+    return turn.role is Role.MODEL and any(picture.signature is None for picture in pictures)
 
 
 def too_many(n: int, most: int) -> Fault | None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from ....dialects.gemini.batch import JobWish, read_create, read_line, write_job, write_page, write_result
 from ....dialects.gemini.uploads import moment, no_file, page_of
 from ....errors import CavendishError
-from ....io.desk.batches import CANCELLING, FAILED, BatchEntry, LineEntry, Standing
+from ....io.desk.batches import CANCELLING, EXPIRED, FAILED, BatchEntry, LineEntry, Standing
 from ....io.desk.books import CANCELLED, DONE, OPEN
 from ....model.call import Later, Open
 from ....model.fault import Fault, FaultKind
@@ -22,7 +22,8 @@ from ....wire.blobs import Limits
 from ....wire.message import JsonBody, WireResponse
 from ....wire.reading import text
 from ..answer import reply_of
-from ..batches import OUTPUT, Batches
+from ..batches import MODE, OUTPUT, Batches
+from ..modes import Dearer, page_of_mode, read_mode
 from ..outlet import send
 from ..routing import World
 from ..wants import Answer, fault_of
@@ -43,6 +44,7 @@ _STATES: Final[Mapping[str, JobState]] = {
     DONE: JobState.SUCCEEDED,
     CANCELLED: JobState.CANCELLED,
     FAILED: JobState.FAILED,
+    EXPIRED: JobState.EXPIRED,
 }
 
 
@@ -78,29 +80,32 @@ class GoogleBatches:
         batch_id = self._desk.fresh_id()
         body = await replace(self._google.intake, limits=INLINE).body(request, batch_id)
         wish = body if isinstance(body, Fault) else read_create(body, match["model"])
+        mode = read_mode(request.headers, {})
         fault = wish if isinstance(wish, Fault) else self._unknown_model(wish.model)
-        if isinstance(wish, Fault) or fault:
+        if isinstance(wish, Fault) or isinstance(mode, Fault) or fault:
             self._google.intake.drop(batch_id)
-            return await self._google.refuse(request, fault or _EMPTY)
+            return await self._google.refuse(request, fault or (mode if isinstance(mode, Fault) else _EMPTY))
         batch = BatchEntry(
             id=batch_id,
             owner=self._batches.books.owner,
             caller=caller,
             door=World.GOOGLE,
             created_at=self._batches.files.now(),
-            asked={"model": wish.model, "name": wish.name, "file": wish.file},
+            asked={"model": wish.model, "name": wish.name, "file": wish.file, MODE: mode},
         )
-        refused = await self._added(request, batch, wish)
+        dearer = Dearer(self._batches, caller, mode)
+        refused = await self._added(request, batch, wish, dearer)
         if refused is not None:
             self._google.intake.drop(batch_id)
             await self._batches.books.drop(batch_id)
             return await self._google.refuse(request, refused)
+        batch = replace(batch, told=dearer.told())
         await self._batches.create(batch)
         return await self._told(request, batch)
 
     async def list(self, request: web.Request, _match: re.Match[str], caller: str) -> web.StreamResponse:
         """One page of a caller's batches, the newest first."""
-        batches = await self._batches.books.batches(caller, World.GOOGLE)
+        batches = await self._batches.all(caller, World.GOOGLE)
         start, end, more = page_of(request.query.get("pageSize", ""), request.query.get("pageToken", ""), len(batches))
         return json_response(write_page([await self._job(batch) for batch in batches[start:end]], more))
 
@@ -134,13 +139,14 @@ class GoogleBatches:
             return fault_of(error)
         return None
 
-    async def _added(self, http: web.Request, batch: BatchEntry, wish: JobWish) -> Fault | None:
+    async def _added(self, http: web.Request, batch: BatchEntry, wish: JobWish, dearer: Dearer) -> Fault | None:
         """Write the lines down; why there can be no such batch."""
         lines: list[LineEntry] = []
         count = 0
         async for line in self._lines(http, batch, wish):
             if isinstance(line, Fault):
                 return line
+            await dearer.see(line)
             lines.append(replace(line, number=count))
             count += 1
             if len(lines) == ADDED_AT_ONCE:
@@ -202,7 +208,10 @@ class GoogleBatches:
         inline: list[JsonBody] = []
         if job.over and not batch.asked.get("file"):
             inline = [_inline(body) async for body in self._batches.bodies(batch, ENDED)]
-        response = WireResponse(200, body=write_job(job, inline))
+        operation = write_job(job, inline)
+        cost_nusd = await self._batches.books.cost_nusd(batch.id)
+        operation["metadata"]["cavendish"] = page_of_mode(batch, cost_nusd)
+        response = WireResponse(200, body=operation)
         return await send(request, response, self._desk.blobs.read, headers={})
 
     async def _job(self, batch: BatchEntry) -> Job:

@@ -23,6 +23,7 @@ from ....io.desk.stored import FileEntry, Upload
 from ....model.fault import Fault, FaultKind
 from ....model.job import StoredFile
 from ....wire.message import Headers, WireResponse
+from ..arriving import arriving
 from ..batches import Batches
 from ..download import download
 from ..files import Files
@@ -80,7 +81,7 @@ class GoogleFiles:
             if step.offset != upload.received:
                 message = f"the bytes are those at {step.offset}, but {upload.received} are here"
                 return Fault(FaultKind.INVALID_REQUEST, message, reason="INVALID_ARGUMENT", status=400)
-            taken = await self._files.take(upload, request.content.iter_any())
+            taken = await self._files.take(upload, arriving(request))
             if isinstance(taken, Fault):
                 return taken
             upload = taken

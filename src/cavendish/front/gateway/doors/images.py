@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Final
 
 from aiohttp import web
 
-from ....catalog.fit import insist
 from ....errors import RequestError
 from ....io.desk.books import JobEntry
 from ....model.call import Call, Done, Open, Reply
@@ -17,15 +16,15 @@ from ....model.request import ImageRequest, Notice
 from ....wire.message import Field, Form, WireRequest
 from ....wire.reading import member, text
 from ....wire.sse import END_OF_STREAM
-from ...routes import dialect_of
 from ..answer import reply_of
 from ..desk import Desk
+from ..drafting import Draft
 from ..files import Files
 from ..intake import Intake
 from ..wants import Answer, Asked, Refused, fault_of
 from .door import Door
 from .images_form import Delivered, ImagesCall, ImagesForm
-from .wishes import lifted, meant
+from .wishes import in_its_words, lifted
 
 VARIATIONS: Final = "/images/variations"
 EDITS: Final = "/images/edits"
@@ -46,6 +45,7 @@ class ImagesDoor(Door):
         self._files = files
         form = ImagesForm(spelling="server", max_n=desk.rules.max_n, clock=desk.clock, links=desk.links)
         super().__init__(form, desk, intake, ending=END_OF_STREAM)
+        self.form = form
 
     def read(self, request: web.Request, wire: WireRequest) -> Call | Fault:
         """What a request asks for, and how it wants its answer."""
@@ -83,14 +83,11 @@ class ImagesDoor(Door):
         if isinstance(found, Fault):
             raise Refused(found)
         _check_pictures(found)
-        asked = replace(asked, request=found)
-        routes = self.desk.routes()
-        first = routes.resolve(asked.request.model)[0]
-        wish = meant(asked.request, first, dialect_of(first), stream=asked.stream)
-        changed = (*asked.notices, *wish.changed)
-        if asked.strict:
-            insist(changed)
-        return replace(asked, request=wish.request, notices=(*changed, *wish.told))
+        return in_its_words(replace(asked, request=found), self.desk.routes())
+
+    def draft(self, draft: Draft, call: Open) -> Iterable[Any]:
+        """The event of a draft."""
+        return self.form.draft(draft.picture, draft.number, call)
 
     def made(self, answer: Answer) -> Reply:
         """What came of a job, with the pictures as the books have them."""

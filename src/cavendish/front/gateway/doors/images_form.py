@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ....dialects.openai_images import OpenaiImagesDialect
 from ....engine.ports import Clock
-from ....model.call import Call, Done, GroundingNote, Open, Reply
+from ....model.call import Call, Done, Open, Reply
 from ....model.fault import Fault, FaultKind
 from ....model.request import Image, Notice
 from ....model.result import Picture
@@ -16,7 +16,8 @@ from ....wire import media
 from ....wire.message import WireResponse
 from ....wire.openai_usage import write_chat_usage
 from ..links import Links
-from .chat_form import beside
+from .chat_form import MODERATED, beside
+from .sources import sources_of
 
 _UPSTREAM: Final = frozenset(
     {FaultKind.SERVER_ERROR, FaultKind.MALFORMED, FaultKind.JOB_FAILED, FaultKind.JOB_EXPIRED, FaultKind.NOT_AN_IMAGE}
@@ -66,9 +67,15 @@ class ImagesForm(OpenaiImagesDialect):
             return replace(response, body=[self._event(event, reply) for event in response.body])
         return replace(response, body=self._body(response.body, reply, call))
 
+    def draft(self, picture: Image, number: int, call: Open) -> list[dict[str, Any]]:
+        """The event of a draft, while its picture is drawn."""
+        both = Done(parts=(picture, picture), finals=(1,))
+        event = OpenaiImagesDialect.write_reply(self, both, replace(call, stream=True)).body[0]
+        return [{**event, "created_at": self._now(), "partial_image_index": number}]
+
     def _body(self, body: dict[str, Any], reply: Done, call: Call) -> dict[str, Any]:
         shown = {"created": self._now(), **_drawn(reply), **_asked(call)}
-        told = {**body, **shown, **beside(replace(reply, shortfall=())), **_sources(reply.grounding)}
+        told = {**body, **shown, **beside(replace(reply, shortfall=())), **sources_of(reply.grounding)}
         if isinstance(call, ImagesCall) and call.chat_usage and "usage" in body:
             told["usage"] = write_chat_usage(reply.usage)
         return told
@@ -86,14 +93,17 @@ def _in_openai_s_codes(reply: Reply) -> Reply:
     """The reply without codes of other providers: clients compare them with OpenAI's own."""
     match reply:
         case Fault():
-            return reply if _CODE.fullmatch(reply.reason) else replace(reply, reason="")
+            return _in_its_code(reply)
         case Done():
-            faults = (
-                fault if _CODE.fullmatch(fault.reason) else replace(fault, reason="") for fault in reply.shortfall
-            )
-            return replace(reply, shortfall=tuple(faults))
+            return replace(reply, shortfall=tuple(map(_in_its_code, reply.shortfall)))
         case _:
             return reply
+
+
+def _in_its_code(fault: Fault) -> Fault:
+    """Of a refusal there is one code, whatever its provider calls it."""
+    own = _CODE.fullmatch(fault.reason) is not None and fault.kind not in MODERATED
+    return fault if own else replace(fault, reason="")
 
 
 def _linked(reply: Delivered, call: Call, form: ImagesForm) -> Done:
@@ -125,11 +135,3 @@ def _format(picture: Picture) -> str:
 def _asked(call: Call) -> dict[str, Any]:
     background = call.request.extra.get("background") if isinstance(call, Open) else None
     return {"background": background} if background in {"transparent", "opaque"} else {}
-
-
-def _sources(note: GroundingNote | None) -> dict[str, Any]:
-    """Where the facts of a grounded picture came from, with what its provider obliges to show."""
-    if note is None:
-        return {}
-    told = {name: value for name, value in asdict(note).items() if value and name != "supports"}
-    return {"grounding": told} if told else {}

@@ -49,7 +49,10 @@ class JobsDoor(Door):
         asked = super().asked(request, caller, call)
         if not isinstance(call, JobCall):
             return asked
-        told = {**asked.told, "metadata": dict(call.metadata), TOLD: dict(call.webhook)}
+        webhook = dict(call.webhook)
+        if webhook:
+            webhook["secret"] = self.desk.seal.close(webhook["secret"])
+        told = {**asked.told, "metadata": dict(call.metadata), TOLD: webhook}
         return replace(asked, strict=asked.strict or call.strict, patient=True, told=told)
 
     async def answer(self, request: web.Request, job: Job, call: Open) -> web.StreamResponse:  # noqa: ARG002
@@ -129,7 +132,9 @@ class JobsDoor(Door):
         if standing is None:
             return _unknown()
         if not await Removal(self.desk).remove(standing):
-            return _error(409, "the job is at work: cancel it first", "job_at_work")
+            if standing.entry.state == OPEN:
+                return _error(409, "the job is at work: cancel it first", "job_at_work")
+            return _error(409, "the job is a line of a batch, and goes with it", "job_of_batch")
         return json_response({"id": standing.entry.id, "object": "job", "deleted": True})
 
     # --- parts --------------------------------------------------------------------------------------------------------

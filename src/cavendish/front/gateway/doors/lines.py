@@ -53,6 +53,6 @@ def _value(line: Line, batch_id: str) -> tuple[str, JsonBody | Fault]:
 async def fitted(door: Door, http: web.Request, caller: str, call: Open) -> Asked | Fault:
     """A line's request as its door would have it; why it can be none."""
     try:
-        return await door.prepared(http, replace(door.asked(http, caller, call), token=None, repeat=False))
+        return await door.prepared(http, replace(door.asked(http, caller, call), token=None, repeat=0))
     except CavendishError as error:
         return fault_of(error)

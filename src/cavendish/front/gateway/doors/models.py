@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from ....catalog.resolve import Catalog
 from ....dialects.gemini.models import ModelEntry, list_models_reply, model_reply
 from ....errors import CavendishError
 from ....model.fault import Fault, FaultKind
+from ....model.request import ImageRequest
 from ...routes import Routes
 from ..desk import Desk
 from .door import Door, json_response
@@ -30,7 +31,7 @@ class Models:
         self._google = google
         self._openai = openai
 
-    async def google_list(self, request: web.Request, _match: re.Match[str], _caller: str) -> web.StreamResponse:
+    async def google_list(self, request: web.Request, _match: re.Match[str], caller: str) -> web.StreamResponse:
         """One page of ListModels."""
         size, token = request.query.get("pageSize", ""), request.query.get("pageToken", "")
         try:
@@ -41,46 +42,54 @@ class Models:
         except ValueError:
             message = "pageSize is at least 1, and pageToken comes from the page before"
             return await self._google.refuse(request, Fault(FaultKind.INVALID_REQUEST, message, status=400))
-        entries = [_entry(card) for card in self._cards()]
+        entries = [_entry(card) for card in await self._cards(caller)]
         following = str(start + count) if start + count < len(entries) else ""
         return json_response(list_models_reply(entries[start : start + count], following).body)
 
-    async def google_one(self, request: web.Request, match: re.Match[str], _caller: str) -> web.StreamResponse:
+    async def google_one(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
         """GetModel."""
-        card = self._find(match["model"])
+        card = await self._find(caller, match["model"])
         if card is None:
             return await self._google.refuse(request, _no_model(match["model"]))
         return json_response(model_reply(_entry(card, match["model"])).body)
 
-    async def openai_list(self, _request: web.Request, _match: re.Match[str], _caller: str) -> web.StreamResponse:
+    async def openai_list(self, _request: web.Request, _match: re.Match[str], caller: str) -> web.StreamResponse:
         """The list as OpenAI has it."""
-        return json_response({"object": "list", "data": [_object(card, card.id) for card in self._cards()]})
+        return json_response({"object": "list", "data": [_object(card, card.id) for card in await self._cards(caller)]})
 
-    async def openai_one(self, request: web.Request, match: re.Match[str], _caller: str) -> web.StreamResponse:
+    async def openai_one(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
         """One of them."""
-        card = self._find(match["model"])
+        name = match["model"]
+        card = await self._find(caller, name)
         if card is None:
-            return await self._openai.refuse(request, _no_model(match["model"]))
+            missing = replace(
+                _no_model(name), message=f"The model '{name}' does not exist or you do not have access to it."
+            )
+            return await self._openai.refuse(request, missing)
         return json_response(_object(card, match["model"]))
 
     # --- what there is ------------------------------------------------------------------------------------------------
 
-    def _cards(self) -> Iterator[ModelCard]:
-        """The models that a request would find a way to now."""
+    async def _cards(self, caller: str) -> list[ModelCard]:
+        """The models that a request of this caller would find a way to now."""
         routes = self._desk.routes()
         catalog = routes.catalog
-        return (card for card in catalog.models.values() if _reachable(routes, card.id) and _drawn(catalog, card))
+        cards = [card for card in catalog.models.values() if _drawn(catalog, card)]
+        return [card for card in cards if await self._may(caller, routes, card.id)]
 
-    def _find(self, name: str) -> ModelCard | None:
+    async def _find(self, caller: str, name: str) -> ModelCard | None:
         routes = self._desk.routes()
-        return routes.resolve(name)[0].card if _reachable(routes, name) else None
+        return routes.resolve(name)[0].card if await self._may(caller, routes, name) else None
 
-
-def _reachable(routes: Routes, name: str) -> bool:
-    try:
-        return bool(routes.resolve(name))
-    except CavendishError:
-        return False
+    async def _may(self, caller: str, routes: Routes, name: str) -> bool:
+        """Whether there is a way to a model, and the caller's key may go it."""
+        try:
+            routes.resolve(name)
+            asked = ImageRequest.of("a picture", name)
+            await self._desk.keeper.ways(caller, routes, asked, lambda via: self._desk.routes(via=via))
+        except CavendishError:
+            return False
+        return True
 
 
 def _drawn(catalog: Catalog, card: ModelCard) -> bool:

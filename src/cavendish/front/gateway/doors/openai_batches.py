@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from ....io.desk.batches import CANCELLING, FAILED, BatchEntry, LineEntry, Standing
+from ....io.desk.batches import CANCELLING, EXPIRED, FAILED, BatchEntry, LineEntry, Standing
 from ....io.desk.books import CANCELLED, DONE, OPEN
 from ....io.desk.stored import FileEntry
 from ....model.call import Open
@@ -17,12 +17,13 @@ from ....model.fault import Fault, FaultKind
 from ....model.request import ImageRequest, JsonValue
 from ....wire.message import JsonBody, WireRequest
 from ....wire.reading import mapping, member, text
-from ..batches import ERRORS, OUTPUT, Batches
+from ..batches import CANCELLED_AT, ERRORS, LIFE, MODE, NO_TURN, OUTPUT, TOO_LATE, WINDOWS_S, Batches
+from ..modes import Dearer, page_of_mode, read_mode
 from ..routing import World
 from ..wants import Answer
 from .door import Door, json_response
 from .lines import fitted, line_values
-from .openai_files import missing, page
+from .openai_files import life_of, missing, page
 
 ADDED_AT_ONCE: Final = 64
 MOST_ERRORS: Final = 50
@@ -30,7 +31,7 @@ MOST_ERRORS: Final = 50
 
 MAX_KEY: Final = 512
 MAX_METADATA: Final = 16
-WINDOW_S: Final = 86_400
+MAX_METADATA_KEY, MAX_METADATA_VALUE = 64, 512
 LIST_LIMIT: Final = 100
 
 _ANY: Final = Open(ImageRequest.of("", ""))
@@ -46,6 +47,7 @@ class _Reading:
     batch_id: str
     place: str
     door: Door
+    dearer: Dearer
     keys: set[str] = field(default_factory=set[str])
 
 
@@ -58,9 +60,9 @@ class OpenaiScribe:
     def write(self, line: LineEntry, came: Answer | Fault) -> JsonBody:
         """One result: the answer that the request would have had by itself."""
         told: dict[str, JsonBody] = {"id": f"batch_req_{line.batch}_{line.number}", "custom_id": line.key}
-        if isinstance(came, Fault) and came.kind is FaultKind.CANCELLED:
-            error = {"code": "batch_cancelled", "message": "This request was not executed: the batch was cancelled."}
-            return {**told, "response": None, "error": error}
+        if isinstance(came, Fault) and came in (NO_TURN, TOO_LATE):
+            code = "batch_cancelled" if came == NO_TURN else "batch_expired"
+            return {**told, "response": None, "error": {"code": code, "message": came.message}}
         door = self._places[line.place]
         reply = came if isinstance(came, Fault) else door.made(came)
         response = door.dialect.write_reply(reply, Open(line.request) if line.request else _ANY)
@@ -90,7 +92,7 @@ class OpenaiBatches:
         batch_id = self._openai.desk.fresh_id()
         body = await self._openai.intake.body(request, batch_id)
         self._openai.intake.drop(batch_id)
-        asked = body if isinstance(body, Fault) else _read(body, self._places)
+        asked = body if isinstance(body, Fault) else _read(body, self._places, request.headers)
         if isinstance(asked, Fault):
             return await self._openai.refuse(request, asked)
         file = await self._batches.files.find(str(asked["file"]), caller)
@@ -98,7 +100,8 @@ class OpenaiBatches:
             fault = missing("File", f"file-{asked['file']}")
             return await self._openai.refuse(request, fault.having(kind=FaultKind.INVALID_REQUEST, status=400))
         place = str(asked["endpoint"])
-        errors = await self._added(_Reading(request, caller, batch_id, place, self._places[place]), file)
+        dearer = Dearer(self._batches, caller, str(asked[MODE]))
+        errors = await self._added(_Reading(request, caller, batch_id, place, self._places[place], dearer), file)
         if errors:
             await self._batches.books.drop(batch_id)
         now = self._batches.files.now()
@@ -109,7 +112,7 @@ class OpenaiBatches:
             door=World.OPENAI,
             created_at=now,
             asked=asked,
-            told={"wrong": errors} if errors else {},
+            told={"wrong": errors} if errors else dearer.told(),
             state=FAILED if errors else OPEN,
             ended_at=now if errors else None,
         )
@@ -118,7 +121,7 @@ class OpenaiBatches:
 
     async def list(self, request: web.Request, _match: re.Match[str], caller: str) -> web.StreamResponse:
         """A caller's batches, the newest first."""
-        batches = await self._batches.books.batches(caller, World.OPENAI)
+        batches = await self._batches.all(caller, World.OPENAI)
         shown = [{"id": f"batch_{batch.id}", "of": batch} for batch in batches]
         listed = page(shown, request.query.get("after", ""), request.query.get("limit", "20"), LIST_LIMIT)
         return json_response({**listed, "data": [await self._told(entry["of"]) for entry in listed["data"]]})
@@ -126,7 +129,10 @@ class OpenaiBatches:
     async def one(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
         """How a batch stands."""
         batch = await self._batches.find(match["name"], caller, World.OPENAI)
-        return json_response(await self._told(batch)) if batch else await self._missing(request, match)
+        if batch is None:
+            return await self._missing(request, match)
+        cost_nusd = await self._batches.books.cost_nusd(batch.id)
+        return json_response({**await self._told(batch), "cavendish": page_of_mode(batch, cost_nusd)})
 
     async def cancel(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
         """Give a batch up; what is in flight is finished, and kept."""
@@ -180,7 +186,9 @@ class OpenaiBatches:
         asked = await fitted(reading.door, reading.http, reading.caller, replace(call, request=kept))
         if isinstance(asked, Fault):
             return asked
-        return LineEntry(reading.batch_id, number, key, reading.place, asked.request, asked.notices)
+        line = LineEntry(reading.batch_id, number, key, reading.place, asked.request, asked.notices)
+        await reading.dearer.see(line)
+        return line
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -190,8 +198,9 @@ class OpenaiBatches:
         counts = {
             "total": standing.total,
             "completed": standing.done,
-            "failed": standing.failed + (standing.cancelled if batch.state == DONE else 0),
+            "failed": standing.failed + (standing.cancelled if batch.state in {DONE, EXPIRED} else 0),
         }
+        cancelled_at = int(batch.told.get(CANCELLED_AT) or batch.ended_at or batch.created_at)
         wrong = batch.told.get("wrong")
         created, ended = int(batch.created_at), None if batch.ended_at is None else int(batch.ended_at)
         return {
@@ -206,15 +215,16 @@ class OpenaiBatches:
             "error_file_id": _file_id(batch, ERRORS),
             "created_at": created,
             "in_progress_at": None if batch.state == FAILED else created,
-            "expires_at": created + WINDOW_S,
+            "expires_at": created + int(WINDOWS_S[World.OPENAI]),
             "finalizing_at": ended if batch.state == DONE else None,
             "completed_at": ended if batch.state == DONE else None,
             "failed_at": ended if batch.state == FAILED else None,
-            "expired_at": None,
-            "cancelling_at": created if batch.state == CANCELLING else ended if batch.state == CANCELLED else None,
+            "expired_at": ended if batch.state == EXPIRED else None,
+            "cancelling_at": cancelled_at if batch.state in {CANCELLING, CANCELLED} else None,
             "cancelled_at": ended if batch.state == CANCELLED else None,
             "request_counts": counts,
             "metadata": batch.asked.get("metadata"),
+            "cavendish": page_of_mode(batch, None),
         }
 
 
@@ -222,7 +232,7 @@ def _file_id(batch: BatchEntry, name: str) -> str | None:
     return f"file-{batch.told[name]}" if batch.told.get(name) else None
 
 
-def _read(body: Any, places: Mapping[str, Door]) -> dict[str, JsonValue] | Fault:
+def _read(body: Any, places: Mapping[str, Door], headers: Mapping[str, str]) -> dict[str, JsonValue] | Fault:
     """What a client asks for."""
     file, endpoint = text(body, "input_file_id"), text(body, "endpoint")
     if not file:
@@ -233,14 +243,27 @@ def _read(body: Any, places: Mapping[str, Door]) -> dict[str, JsonValue] | Fault
     if window != "24h":
         return _wrong("Invalid value for 'completion_window': supported values are: 24h.", "invalid_value")
     metadata = dict(mapping(body, "metadata"))
-    if len(metadata) > MAX_METADATA or any(not isinstance(value, str) for value in metadata.values()):
-        return _wrong(f"'metadata' has at most {MAX_METADATA} members, all of them strings.", "invalid_value")
+    if len(metadata) > MAX_METADATA or not all(_is_word(name, value) for name, value in metadata.items()):
+        bounds = f"of up to {MAX_METADATA_VALUE} characters, under names of up to {MAX_METADATA_KEY}"
+        return _wrong(f"'metadata' has at most {MAX_METADATA} members, all of them strings {bounds}.", "invalid_value")
+    life_s = life_of(mapping(body, "output_expires_after"), "output_expires_after")
+    if isinstance(life_s, Fault):
+        return life_s
+    mode = read_mode(headers, metadata)
+    if isinstance(mode, Fault):
+        return mode
     return {
+        MODE: mode,
+        LIFE: life_s,
         "file": file.removeprefix("file-"),
         "endpoint": endpoint,
         "window": window,
         "metadata": metadata or None,
     }
+
+
+def _is_word(name: str, value: object) -> bool:
+    return len(name) <= MAX_METADATA_KEY and isinstance(value, str) and len(value) <= MAX_METADATA_VALUE
 
 
 def _odd(value: JsonBody, reading: _Reading) -> Fault | None:

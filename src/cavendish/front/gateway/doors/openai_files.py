@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -153,14 +153,21 @@ def _media_type(file: Field) -> str:
 
 
 def _life_s(words: dict[str, str], purpose: str) -> float | Fault | None:
-    said = words.get("expires_after[seconds]")
-    if said is None:
-        return BATCH_LIFE_S if purpose == "batch" else None
-    seconds = integer({"of": said}, "of")
-    if words.get("expires_after[anchor]", "created_at") != "created_at" or seconds is None:
-        return _wrong("Invalid value for 'expires_after': seconds from 'created_at' are wanted.")
+    said = {
+        name: words[f"expires_after[{name}]"] for name in ("anchor", "seconds") if f"expires_after[{name}]" in words
+    }
+    return life_of(said, "expires_after") if said else BATCH_LIFE_S if purpose == "batch" else None
+
+
+def life_of(said: Mapping[str, Any], name: str) -> float | Fault | None:
+    """For how many seconds a file is to be kept, as clients say it; ``None`` when nothing was said."""
+    if not said:
+        return None
+    seconds = integer(said, "seconds")
+    if said.get("anchor", "created_at") != "created_at" or seconds is None:
+        return _wrong(f"Invalid value for '{name}': seconds from 'created_at' are wanted.")
     if not LEAST_LIFE_S <= seconds <= MOST_LIFE_S:
-        return _wrong(f"'expires_after.seconds' is from {LEAST_LIFE_S} to {MOST_LIFE_S}.")
+        return _wrong(f"'{name}.seconds' is from {LEAST_LIFE_S} to {MOST_LIFE_S}.")
     return float(seconds)
 
 

@@ -16,7 +16,7 @@ from ....io.desk.job_lists import JobLists
 from ....model.result import Picture
 from ....wire.media import extension, is_picture
 from ..desk import Desk
-from ..outlet import WRITE_BYTES
+from ..outlet import WRITE_BYTES, put
 from .door import json_response
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -76,7 +76,7 @@ async def send_file(request: web.Request, file: Path, size: int, headers: dict[s
         await answer.prepare(request)
         piece = first
         while piece:
-            await answer.write(piece)
+            await put(request, answer, piece)
             piece = await asyncio.to_thread(next, pieces, b"")
         await answer.write_eof()
     return answer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from aiohttp import web
 
 from ....errors import CavendishError
-from ....io.desk.books import CANCELLED, OPEN, JobEntry
+from ....io.desk.books import OPEN, JobEntry
 from ....io.desk.job_lists import REMOVED
 from ....io.desk.responses import ResponseBook, ResponseEntry
 from ....model.call import Call, Done, Open, Reply
@@ -18,18 +18,29 @@ from ....model.fault import Fault, FaultKind
 from ....model.request import Image, ImageRequest, Notice, Part, Role, Turn
 from ....model.result import Outcome, Picture
 from ....wire.message import WireRequest
-from ....wire.openai_error import fault_in
 from ...routes import Routes
 from ..answer import reply_of
 from ..desk import Desk, Job
+from ..drafting import Draft
 from ..files import Files
 from ..intake import Intake
 from ..wants import Answer, Asked, Refused
-from .chat import Talking
 from .chat_form import without_drafts
 from .door import json_response
 from .responses_asked import CALLED, PREVIOUS, ResponseCall
-from .responses_form import ResponsesForm, bare, call_id, ending_of, events_of, id_of, wish_of
+from .responses_form import (
+    Drawn,
+    ResponsesForm,
+    bare,
+    call_id,
+    draft_of,
+    ending_of,
+    events_of,
+    id_of,
+    wish_of,
+)
+from .responses_items import after_number
+from .talking import Talking
 
 _TALKER: Final = re.compile(r"(?:gpt-[345]|chatgpt|o[1-9])[\w.-]*", re.IGNORECASE)
 """Models of OpenAI that do not draw but call the tool that does. Here nobody stands between."""
@@ -43,7 +54,7 @@ class ResponsesDoor(Talking):
 
     def __init__(self, desk: Desk, intake: Intake, files: Files) -> None:
         super().__init__(ResponsesForm(), desk, intake, files)
-        self._book = ResponseBook(desk.books)
+        self.book = ResponseBook(desk.books)
 
     def read(self, request: web.Request, wire: WireRequest) -> Call | Fault:  # noqa: ARG002 - as doors are called
         """What a request asks for."""
@@ -58,13 +69,15 @@ class ResponsesDoor(Talking):
     def asked(self, request: web.Request, caller: str, call: Open) -> Asked:
         """What the desk is told of a call."""
         asked = super().asked(request, caller, call)
-        return replace(asked, notices=(*asked.notices, *wish_of(call).notices))
+        wish = wish_of(call)
+        patient = asked.patient or wish.background
+        return replace(asked, patient=patient, notices=(*asked.notices, *wish.notices))
 
     async def prepared(self, request: web.Request, asked: Asked) -> Asked:
         """What is asked, with the turns before it. Raises ``CavendishError``."""
         turns = [found for turn in asked.request.turns for found in await self._found_again(asked.caller, turn)]
         whole = await self.with_own_names(asked.request, asked.request.having(turns=tuple(turns)))
-        drawing, notices = self._drawing(whole, strict=asked.strict)
+        drawing, notices = self.drawing(whole, strict=asked.strict)
         return await super().prepared(request, replace(asked, request=drawing, notices=(*asked.notices, *notices)))
 
     def wish(self, call: Open) -> dict[str, Any]:
@@ -82,8 +95,8 @@ class ResponsesDoor(Talking):
         if wish.store:
             entry = await self.desk.books.job(job.id)
             if entry is not None:
-                await self._book.put(ResponseEntry(id_of(job.id), entry.caller, job.id, wish.head))
-        if wish.background:
+                await self.book.put(ResponseEntry(id_of(job.id), entry.caller, job.id, wish.head))
+        if wish.background and not call.stream:
             return json_response(bare(job.id, wish.head, "queued"))
         return await super().answer(request, job, call)
 
@@ -93,6 +106,23 @@ class ResponsesDoor(Talking):
             call = replace(call, wish=replace(call.wish, job=job.id))
         return await super().delivered(request, job, call)
 
+    def made(self, answer: Answer) -> Reply:
+        """What came of a job, with which of its pictures came."""
+        reply = reply_of(answer)
+        if not isinstance(reply, Done):
+            return reply
+        known = {field.name: getattr(reply, field.name) for field in fields(Done)}
+        return Drawn(**known, drawn=answer.pictures)
+
+    def fails_plainly(self, call: Open) -> bool:
+        """Of a response that is shown again, that it failed is what its events say."""
+        return not wish_of(call).again
+
+    def draft(self, draft: Draft, call: Open) -> Iterable[Any]:
+        """The events of a draft."""
+        wish = wish_of(call)
+        return after_number(draft_of(wish.job, draft.slot.ordinal, draft.picture, draft.number, wish), wish.after)
+
     def piece(self, reply: Reply, call: Open, index: int) -> Iterable[Any]:  # noqa: ARG002 - items are counted
         """The events of one picture."""
         if not isinstance(reply, Done):
@@ -100,56 +130,21 @@ class ResponsesDoor(Talking):
         wish = wish_of(call)
         finals = reply.pictures if wish.partial else reply.parts
         drafts = [part for part in reply.parts if isinstance(part, Image) and part not in finals]
-        return events_of(reply, wish, drafts)
+        return after_number(events_of(reply, wish, drafts), wish.after)
 
     def closing(self, reply: Reply, call: Open, sent: int) -> Iterable[Any]:  # noqa: ARG002 - items are counted
         """The end of the response."""
-        return ending_of(reply, wish_of(call))
+        return after_number(ending_of(reply, wish_of(call)), wish_of(call).after)
 
     # --- stored responses ---------------------------------------------------------------------------------------------
 
-    async def get(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
-        """A stored response as it is now."""
-        found = await self._found(caller, match["id"])
-        if found is None:
-            return await self.refuse(request, _no_response(match["id"]))
-        return await self._shown(request, *found)
-
-    async def delete(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
-        """Forget a response: nothing can go on from it any more."""
-        if await self._found(caller, match["id"]) is None:
-            return await self.refuse(request, _no_response(match["id"]))
-        await self._book.delete(caller, match["id"])
-        return json_response({"id": match["id"], "object": "response", "deleted": True})
-
-    async def cancel(self, request: web.Request, match: re.Match[str], caller: str) -> web.StreamResponse:
-        """No further calls for a response in the background; pictures that are under way are finished and kept."""
-        found = await self._found(caller, match["id"])
-        if found is None:
-            return await self.refuse(request, _no_response(match["id"]))
-        entry, job = found
-        live = self.desk.job(job.id)
-        if live is not None:
-            self.desk.cancel(live)
-            return json_response(bare(job.id, entry.head, "cancelled"))
-        return await self._shown(request, entry, job)
-
-    async def _shown(self, request: web.Request, entry: ResponseEntry, job: JobEntry) -> web.StreamResponse:
-        if job.state == OPEN:
-            return json_response(bare(job.id, entry.head, "in_progress"))
-        reply = reply_of(await self._answer(job))
-        if isinstance(reply, Done):
-            call = ResponseCall(job.request, wish=replace(wish_of(Open(job.request)), head=entry.head))
-            return await self.send(request, reply, call, {})
-        status = "cancelled" if job.state == CANCELLED else "failed"
-        return json_response(bare(job.id, entry.head, status, fault_in(reply)))
-
-    async def _found(self, caller: str, response_id: str) -> tuple[ResponseEntry, JobEntry] | None:
-        entry = await self._book.find(caller, response_id)
+    async def found(self, caller: str, response_id: str) -> tuple[ResponseEntry, JobEntry] | None:
+        """A stored response of a caller, and the job that made it."""
+        entry = await self.book.find(caller, response_id)
         job = await self.desk.books.job(entry.job) if entry else None
         return (entry, job) if entry and job and job.state != REMOVED else None
 
-    async def _answer(self, job: JobEntry) -> Answer:
+    async def answer_of(self, job: JobEntry) -> Answer:
         """What came of a job that has ended."""
         outcomes: tuple[Outcome, ...] = tuple(await self.desk.books.outcomes(job.id))
         return Answer(job.id, job.request, outcomes, job.notices)
@@ -168,29 +163,27 @@ class ResponsesDoor(Talking):
 
     async def _past(self, caller: str, previous: str) -> tuple[Turn, ...]:
         """The turns up to an earlier response. Raises ``Refused`` when there is none to go on from."""
-        found = await self._found(caller, previous)
+        found = await self.found(caller, previous)
         if found is None:
             message = f"Previous response with id '{previous}' not found."
             raise Refused(_wrong(message, "previous_response_not_found"))
         _, job = found
         if job.state == OPEN:
             raise Refused(_wrong(f"Response '{previous}' is not finished yet.", "response_not_finished"))
-        reply = reply_of(await self._answer(job))
+        reply = reply_of(await self.answer_of(job))
         said = Turn(Role.MODEL, without_drafts(reply).parts) if isinstance(reply, Done) else None
         return (*job.request.turns, said) if said else job.request.turns
 
     async def _called(self, caller: str, name: str) -> Image:
         job_id = name.removeprefix("ig_").rpartition("_")[0]
-        found = await self._found(caller, id_of(job_id))
+        found = await self.found(caller, id_of(job_id))
         for outcome in await self.desk.books.outcomes(job_id) if found else ():
-            if isinstance(outcome, Picture):
-                drawn = Image(blob=outcome.blob, media_type=outcome.blob.media_type)
-                if call_id(job_id, drawn) == name:
-                    return drawn
+            if isinstance(outcome, Picture) and call_id(job_id, outcome.slot.ordinal) == name:
+                return Image(blob=outcome.blob, media_type=outcome.blob.media_type)
         message = f"Item with id '{name}' not found. Items are not persisted when `store` is set to false."
         raise Refused(_wrong(message, "item_not_found"))
 
-    def _drawing(self, request: ImageRequest, *, strict: bool) -> tuple[ImageRequest, tuple[Notice, ...]]:
+    def drawing(self, request: ImageRequest, *, strict: bool) -> tuple[ImageRequest, tuple[Notice, ...]]:
         """The request for a model that draws, where one was named that would only have called the tool."""
         routes = self.desk.routes()
         if not _TALKER.fullmatch(request.model):
@@ -217,8 +210,3 @@ def _reachable(routes: Routes, name: str) -> bool:
 
 def _wrong(message: str, code: str) -> Fault:
     return Fault(FaultKind.INVALID_REQUEST, message, reason=code, status=400)
-
-
-def _no_response(response_id: str) -> Fault:
-    message = f"Response with id '{response_id}' not found."
-    return Fault(FaultKind.MODEL_NOT_FOUND, message, reason="not_found", status=404)

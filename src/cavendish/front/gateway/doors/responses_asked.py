@@ -18,8 +18,7 @@ IMAGE_TOOL: Final = "image_generation"
 _SEARCHES: Final = frozenset({"web_search", "web_search_preview"})
 _TOOL_SAID: Final = frozenset(
     {
-        "type", "model", "size", "quality", "n", "aspect_ratio", "output_format", "input_image_mask", "partial_images",
-        "action",
+        "type", "model", "size", "quality", "n", "aspect_ratio", "output_format", "input_image_mask", "action",
     }
 )  # fmt: skip
 _SAID: Final = frozenset(
@@ -37,6 +36,14 @@ _SHAPES_NO_PICTURE: Final = frozenset(
 )  # fmt: skip
 """Members that are about words and bills of the model that would call the tool. Here the model draws by itself."""
 
+_PASSED_OVER: Final = frozenset(
+    {
+        "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
+        "web_search_call", "file_search_call", "code_interpreter_call", "mcp_call", "mcp_list_tools", "compaction",
+    }
+)  # fmt: skip
+"""Items of models that are not asked again, and of tools that are not called here."""
+
 CALLED: Final = "image_generation_call:"
 """Begins the address of a picture that is named by the id of the call that drew it."""
 
@@ -49,7 +56,9 @@ class ResponseWish:
     """How a response is to look. ``head`` holds its members that are known at once.
 
     ``notices`` are of what of the request has no meaning here. ``job`` is what the response is made of. ``numbers``
-    counts the events of its stream, ``sent`` holds the items that are in it so far.
+    counts the events of its stream, ``sent`` holds the items that are in it so far, ``drawing`` the places of
+    those whose pictures are not there yet, and ``after`` is the number of the event that the client had last.
+    ``again``: it is shown once more.
     """
 
     head: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -57,9 +66,12 @@ class ResponseWish:
     job: str = ""
     store: bool = True
     background: bool = False
+    again: bool = False
+    after: int | None = None
     partial: bool = False
     numbers: Iterator[int] = field(default_factory=itertools.count)
     sent: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    drawing: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ def read_body(body: Any, created: int) -> ResponseCall:
     said = cast("Mapping[str, Any]", body)
     tools = (cast("Mapping[str, Any]", tool) for tool in items(said, "tools") if text(tool, "type") == IMAGE_TOOL)
     tool = next(tools, dict[str, Any]())
+    _check_elsewhere(said)
     model = text(tool, "model") or text(said, "model")
     if not model:
         raise Unreadable("Missing required parameter: 'model'.", "missing_required_parameter")
@@ -97,8 +110,8 @@ def read_body(body: Any, created: int) -> ResponseCall:
         grounding=_searches(said),
         quality=_word(tool, "quality"),
         output_format=text(tool, "output_format") or None,
-        temperature=number(said, "temperature"),
-        seed=integer(said, "seed"),
+        temperature=_real(said, "temperature"),
+        seed=_whole(said, "seed"),
         extra=_extra(said, tool),
     )
     return ResponseCall(request, flag(said, "stream"), _wish(said, tool, created))
@@ -126,13 +139,20 @@ def _wish(said: Mapping[str, Any], tool: Mapping[str, Any], created: int) -> Res
         "top_p": number(said, "topP"),
         "truncation": "disabled",
     }
-    background = flag(said, "background") and not flag(said, "stream")
+    background = flag(said, "background")
     if background and stored is False:
         raise Unreadable("Invalid value for 'store': a response in the background must be stored.")
     partial = bool(integer(tool, "partial_images"))
     return ResponseWish(
         head, tuple(_other_tools(said)), store=stored is not False, background=background, partial=partial
     )
+
+
+def _check_elsewhere(said: Mapping[str, Any]) -> None:
+    """What OpenAI keeps for its users is not here: an answer without it would be to another question."""
+    for name, instead in (("conversation", "previous_response_id"), ("prompt", "input")):
+        if member(said, name) is not None:
+            raise Unreadable(f"Unsupported parameter: '{name}'. Use '{instead}' instead.", "unsupported_parameter")
 
 
 def _other_tools(said: Mapping[str, Any]) -> Iterator[Notice]:
@@ -155,12 +175,26 @@ def _word(said: Any, name: str) -> str | None:
 
 def _count(tool: Any, said: Any) -> int:
     for holder in (tool, said):
-        count = integer(holder, "n")
+        count = _whole(holder, "n")
         if count is not None and count < 1:
             raise Unreadable(f"Invalid 'n': expected a value >= 1, but got {count}.", "integer_below_min_value")
         if count is not None:
             return count
     return 1
+
+
+def _whole(said: Any, name: str) -> int | None:
+    found = integer(said, name)
+    if found is None and member(said, name) is not None:
+        raise Unreadable(f"Invalid type for '{name}': expected an integer.", "invalid_type")
+    return found
+
+
+def _real(said: Any, name: str) -> float | None:
+    found = number(said, name)
+    if found is None and member(said, name) is not None:
+        raise Unreadable(f"Invalid type for '{name}': expected a number.", "invalid_type")
+    return found
 
 
 def _modalities(said: Any) -> tuple[Modality, ...] | None:
@@ -178,7 +212,9 @@ def _searches(said: Any) -> tuple[Grounding, ...]:
 def _extra(said: Mapping[str, Any], tool: Mapping[str, Any]) -> dict[str, Any]:
     """All that no field of a request says."""
     try:
-        further = passed_on(tool, tuple(name for name in tool if name not in _TOOL_SAID))
+        # Drafts are of use in a stream alone.
+        unsaid = _TOOL_SAID if flag(said, "stream") else _TOOL_SAID | {"partial_images"}
+        further = passed_on(tool, tuple(name for name in tool if name not in unsaid))
         plain = {name: value for name, value in said.items() if name not in _SAID | _SHAPES_NO_PICTURE}
         return {**passed_on(plain, tuple(plain)), **{name: value for name, value in further.items() if value != "auto"}}
     except ValueError as error:
@@ -202,7 +238,7 @@ def _conversation(value: Any) -> tuple[str | None, tuple[Turn, ...]]:
             turns += spoken
         elif kind in {f"{IMAGE_TOOL}_call", "item_reference"}:
             turns += _called(item, place)
-        elif kind != "reasoning":  # of a model that is not asked again
+        elif kind not in _PASSED_OVER:
             raise Unreadable(f"Invalid value at 'input[{place}].type': '{kind}' is not known here.")
     if not turns:
         raise Unreadable("Missing required parameter: 'input'.", "missing_required_parameter")

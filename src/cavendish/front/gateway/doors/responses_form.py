@@ -9,15 +9,24 @@ from typing import Any, Final
 from ....model.call import Call, Done, Open, Reply
 from ....model.fault import Fault, FaultKind
 from ....model.request import Image, Notice, Part, Text
+from ....model.result import Picture
 from ....model.usage import Usage
 from ....wire.message import Spilled, WireRequest, WireResponse
 from ....wire.openai_error import error_object, fault_in, no_such_path, write_error
 from ....wire.openai_pictures import words_of
 from .chat_form import beside, in_openai_s_words, without_drafts
 from .responses_asked import IMAGE_TOOL, ResponseCall, ResponseWish, Unreadable, read_body
+from .sources import citations, sources_of
 
 CALL: Final = f"{IMAGE_TOOL}_call"
-_HASH_CHARS: Final = 16
+_STAGE: Final = f"response.{CALL}"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn(Done):
+    """What came of a job. ``drawn`` are its pictures as the books have them, in the order of ``finals``."""
+
+    drawn: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +81,9 @@ def id_of(job_id: str) -> str:
     return f"resp_{job_id}"
 
 
-def call_id(job_id: str, picture: Image) -> str:
-    """The id of the call that drew a picture: it names the job, and which of its pictures by their bytes."""
-    return f"ig_{job_id}_{picture.blob.sha256[:_HASH_CHARS] if picture.blob else ''}"
+def call_id(job_id: str, ordinal: int) -> str:
+    """The id of the call that draws a picture: it names the job, and which of its pictures."""
+    return f"ig_{job_id}_{ordinal}"
 
 
 # --- whole -----------------------------------------------------------------------------------------------------------
@@ -88,6 +97,7 @@ def response_of(reply: Done, wish: ResponseWish, output: Sequence[Mapping[str, A
         "output": list(items_of(reply) if output is None else output),
         "incomplete_details": {"reason": "content_filter"} if short else None,
         "usage": usage_of(reply.usage),
+        **sources_of(reply.grounding),
         **beside(reply),
     }
 
@@ -110,16 +120,20 @@ def items_of(reply: Done) -> Iterator[dict[str, Any]]:
     """What a response holds: for each picture what was thought, its call, and what was said."""
     done = without_drafts(reply)
     start = 0
-    for number, final in enumerate(done.finals, 1):
+    drawn = done.drawn if isinstance(done, Drawn) else (None,) * len(done.finals)
+    for number, (final, picture) in enumerate(zip(done.finals, drawn, strict=True), 1):
         end = final + 1 if number < len(done.finals) else len(done.parts)
-        yield from _items(done, done.parts[start:end], final)
+        name = f"{done.response_id}_{picture.slot.ordinal if picture else number - 1}"
+        size = f"{picture.width}x{picture.height}" if picture else None
+        cited = citations(picture.grounding) if picture else []
+        yield from _items(done.parts[start:end], done.parts[final], name, size, cited)
         start = end
 
 
-def _items(done: Done, parts: Sequence[Part], final: int) -> Iterator[dict[str, Any]]:
-    picture = done.parts[final]
+def _items(
+    parts: Sequence[Part], picture: Part, name: str, size: str | None, cited: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     assert isinstance(picture, Image)
-    name = call_id(done.response_id, picture).removeprefix("ig_")
     thoughts = [part.text for part in parts if isinstance(part, Text) and part.thought]
     if thoughts:
         summary = [{"type": "summary_text", "text": words} for words in thoughts]
@@ -130,11 +144,13 @@ def _items(done: Done, parts: Sequence[Part], final: int) -> Iterator[dict[str, 
         "type": CALL,
         "status": "completed",
         "output_format": media_type.removeprefix("image/") or None,
+        "size": size,
         "result": Spilled((picture.blob,)) if picture.blob else None,
     }
     words = words_of(parts)
     if words:
-        said: dict[str, Any] = {"type": "output_text", "text": words, "annotations": [], "logprobs": []}
+        notes = [{"type": "url_citation", **page} for page in cited]
+        said: dict[str, Any] = {"type": "output_text", "text": words, "annotations": notes, "logprobs": []}
         yield {"id": f"msg_{name}", "type": "message", "role": "assistant", "status": "completed", "content": [said]}
 
 
@@ -157,12 +173,51 @@ def events_of(reply: Done, wish: ResponseWish, drafts: Sequence[Image]) -> Itera
     """The events of one picture; before the first of all, those that begin a response."""
     yield from _beginning(reply.response_id, wish)
     for item in items_of(reply):
-        index = len(wish.sent)
-        wish.sent.append(item)
-        yield _event(wish, "response.output_item.added", output_index=index, item=_begun(item))
+        known = wish.drawing.pop(item["id"], None)
+        if known is None:
+            yield from _added(wish, item)
+        index = len(wish.sent) - 1 if known is None else known
+        wish.sent[index] = item
         place = {"output_index": index, "item_id": item["id"]}
-        yield from _drawing(wish, place, drafts) if item["type"] == CALL else _speaking(wish, place, item)
+        if item["type"] == CALL:
+            for number, draft in enumerate(drafts):
+                yield _partial(wish, place, draft, number)
+            yield _event(wish, f"{_STAGE}.completed", **place)
+        else:
+            yield from _speaking(wish, place, item)
         yield _event(wish, "response.output_item.done", output_index=index, item=item)
+
+
+def draft_of(job_id: str, ordinal: int, draft: Image, number: int, wish: ResponseWish) -> Iterator[dict[str, Any]]:
+    """The events of a draft, while its picture is drawn; before the first of a picture, those that begin its call."""
+    name = call_id(job_id, ordinal)
+    if name not in wish.drawing:
+        yield from _beginning(job_id, wish)
+        yield from _added(wish, {"id": name, "type": CALL, "output_format": None, "size": None, "result": None})
+        wish.drawing[name] = len(wish.sent) - 1
+    yield _partial(wish, {"output_index": wish.drawing[name], "item_id": name}, draft, number)
+
+
+def _added(wish: ResponseWish, item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    index, begun = len(wish.sent), _begun(item)
+    wish.sent.append(begun)
+    yield _event(wish, "response.output_item.added", output_index=index, item=begun)
+    if item["type"] == CALL:
+        for stage in ("in_progress", "generating"):
+            yield _event(wish, f"{_STAGE}.{stage}", output_index=index, item_id=item["id"])
+
+
+def _partial(wish: ResponseWish, place: dict[str, Any], draft: Image, number: int) -> dict[str, Any]:
+    shown = Spilled((draft.blob,)) if draft.blob else ""
+    return _event(wish, f"{_STAGE}.partial_image", **place, partial_image_index=number, partial_image_b64=shown)
+
+
+def _given_up(wish: ResponseWish) -> Iterator[dict[str, Any]]:
+    """The calls that were begun and brought no picture."""
+    for index in wish.drawing.values():
+        wish.sent[index] = {**wish.sent[index], "status": "failed"}
+        yield _event(wish, "response.output_item.done", output_index=index, item=wish.sent[index])
+    wish.drawing.clear()
 
 
 def _beginning(job_id: str, wish: ResponseWish) -> Iterator[dict[str, Any]]:
@@ -174,6 +229,7 @@ def _beginning(job_id: str, wish: ResponseWish) -> Iterator[dict[str, Any]]:
 
 def ending_of(reply: Reply, wish: ResponseWish) -> Iterator[dict[str, Any]]:
     """How a response ended; when pictures are missing, with an error that clients raise."""
+    yield from _given_up(wish)
     if isinstance(reply, Done):
         response = response_of(reply, wish, wish.sent)
         yield _event(wish, f"response.{response['status']}", response=response)
@@ -194,18 +250,8 @@ def _event(wish: ResponseWish, kind: str, **members: Any) -> dict[str, Any]:
 
 def _begun(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item before anything is in it."""
-    emptied: dict[str, Any] = {"result": None, "content": [], "summary": []}
+    emptied: dict[str, Any] = {"result": None, "output_format": None, "size": None, "content": [], "summary": []}
     return {**item, "status": "in_progress", **{name: value for name, value in emptied.items() if name in item}}
-
-
-def _drawing(wish: ResponseWish, place: dict[str, Any], drafts: Sequence[Image]) -> Iterator[dict[str, Any]]:
-    stage = f"response.{CALL}"
-    yield _event(wish, f"{stage}.in_progress", **place)
-    yield _event(wish, f"{stage}.generating", **place)
-    for number, draft in enumerate(drafts):
-        shown = Spilled((draft.blob,)) if draft.blob else ""
-        yield _event(wish, f"{stage}.partial_image", **place, partial_image_index=number, partial_image_b64=shown)
-    yield _event(wish, f"{stage}.completed", **place)
 
 
 def _speaking(wish: ResponseWish, place: dict[str, Any], item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

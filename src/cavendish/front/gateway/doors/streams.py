@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from aiohttp import web
 
+from ....io.blobs.flow import LEAST_BYTES, flowing, joined
 from ....model.result import Outcome
 from ....wire.message import WireResponse
 from ....wire.written import ReadBlob, body_bytes, gathered
-from ..outlet import EVENTS, JSON, WRITE_BYTES
+from ..drafting import Draft
+from ..outlet import EVENTS, JSON, put
 from ..watching import Watching
 
 T = TypeVar("T")
@@ -57,7 +59,7 @@ class Line:
         try:
             while not (await asyncio.wait({waiting}, timeout=self._every_s))[0]:
                 await self.begin()
-                await self._answer.write(COMMENT if self._events else SPACE)
+                await self._put(COMMENT if self._events else SPACE)
         except BaseException:
             waiting.cancel()
             raise
@@ -66,26 +68,42 @@ class Line:
     async def write(self, pieces: Iterable[bytes]) -> None:
         """Send bytes that are read from the disk on the way."""
         await self.begin()
-        chunks = gathered(pieces, WRITE_BYTES)
-        while chunk := await asyncio.to_thread(next, chunks, b""):
-            await self._answer.write(chunk)
+        async for piece in flowing(joined(pieces)):
+            await self._put(piece)
 
     async def events(self, values: Iterable[Any], read: ReadBlob) -> None:
         """Send events."""
-        await self.write(body_bytes(WireResponse(200, body=values, stream=True), read, events=True))
+        pieces = body_bytes(WireResponse(200, body=values, stream=True), read, events=True)
+        if isinstance(values, list | tuple):
+            await self.write(pieces)
+            return
+        # What is read while the events are made, is read in a thread.
+        await self.begin()
+        chunks = gathered(pieces, LEAST_BYTES)
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            await self._put(chunk)
+
+    async def _put(self, piece: bytes) -> None:
+        await put(self._request, self._answer, piece)
 
     async def end(self, ending: bytes = b"") -> web.StreamResponse:
         """Nothing more follows."""
         await self.begin()
         if ending:
-            await self._answer.write(ending)
+            await self._put(ending)
         await self._answer.write_eof()
         return self._answer
 
+    def cut(self) -> NoReturn:
+        """End it so that no client takes it for whole. Raises ``ConnectionResetError``."""
+        if self._request.transport is not None:
+            self._request.transport.close()
+        raise ConnectionResetError("the answer was cut off: it is an error, and was begun as a success")
 
-async def each(line: Line, watching: Watching) -> AsyncIterator[Outcome]:
-    """Each outcome of a job as it comes, the line kept alive in between."""
-    outcomes = watching.outcomes()
-    step: Callable[[], Awaitable[Outcome | None]] = lambda: anext(outcomes, None)  # noqa: E731 - a coroutine each time
-    while (outcome := await line.waited(step())) is not None:
-        yield outcome
+
+async def each(line: Line, watching: Watching) -> AsyncIterator[Outcome | Draft]:
+    """Each outcome and draft of a job as it comes, the line kept alive in between."""
+    moments = watching.moments()
+    step: Callable[[], Awaitable[Outcome | Draft | None]] = lambda: anext(moments, None)  # noqa: E731 - one each time
+    while (moment := await line.waited(step())) is not None:
+        yield moment

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from ....catalog.cards import ModelCard
-from ....catalog.fit import fit
+from ....catalog.fit import fit, insist
 from ....catalog.resolve import Resolved
 from ....catalog.shape import read_pixels
 from ....errors import RequestError
 from ....model.call import Open
 from ....model.request import Grounding, ImageRequest, Notice
 from ....wire.dialect import Dialect
+from ...routes import Routes, dialect_of
+from ..wants import Asked
+from .yielding import without_words, yielded
 
-ABOUT_THE_CALLER: Final = ("user", "safety_identifier", "moderation", "partial_images")
+ABOUT_THE_CALLER: Final = (
+    "user", "safety_identifier", "moderation", "partial_images", "metadata", "service_tier", "store", "session_id",
+    "prompt_cache_key", "prompt_cache_retention", "trace",
+)  # fmt: skip
 """Members that change nothing about the final picture."""
 
 MAY_BE_AUTO: Final = ("background", "moderation", "style", "input_fidelity", "output_format", "complexity")
@@ -73,6 +79,8 @@ def _words(extra: dict[str, Any], name: str) -> str | None:
 
 
 def _thinking(extra: dict[str, Any]) -> str | None:
+    if isinstance(extra.get("thinking"), Mapping):
+        return None  # as other APIs have it, in tokens: whoever cannot say it tells so
     given = [word for name in _THINKING if (word := _words(extra, name))]
     return given[0].strip().lower() if given else None
 
@@ -105,16 +113,32 @@ def _grounding(extra: dict[str, Any]) -> tuple[Grounding, ...]:
 def meant(request: ImageRequest, resolved: Resolved, dialect: Dialect, *, stream: bool) -> Meant:
     """The request as the model of a route can take it. What stays impossible is refused when it is made to fit."""
     changed: list[Notice] = []
+    told: list[Notice] = []
     if resolved.known:
         card = resolved.card
+        request = yielded(without_words(request, card, told), card, changed)
         request = _nearest(request, resolved, changed)
         request = _in_its_quality(request, card, changed)
         request = _in_its_format(request, card, changed)
+    if request.extra.keys().isdisjoint(ABOUT_THE_CALLER):
+        return Meant(request, tuple(changed), tuple(told))
     unsaid = {notice.field for notice in dialect.unsupported(Open(request.having(n=1)))}
-    told = list(_unneeded(request.extra, unsaid, stream=stream))
-    gone = {notice.field for notice in told}
+    unneeded = list(_unneeded(request.extra, unsaid, stream=stream))
+    gone = {notice.field for notice in unneeded}
     extra = {name: value for name, value in request.extra.items() if name not in gone}
-    return Meant(request.having(extra=extra), tuple(changed), tuple(told))
+    return Meant(request.having(extra=extra), tuple(changed), (*told, *unneeded))
+
+
+def in_its_words(asked: Asked, routes: Routes) -> Asked:
+    """What is asked, in the words of its model. Raises ``RequestError`` for what is otherwise, when that is strict."""
+    first = routes.resolve(asked.request.model)[0]
+    wish = meant(asked.request, first, dialect_of(first), stream=asked.stream)
+    changed = (*asked.notices, *wish.changed)
+    if asked.strict:
+        insist(changed)
+    if wish.request is asked.request and not wish.changed and not wish.told:
+        return asked
+    return replace(asked, request=wish.request, notices=(*changed, *wish.told))
 
 
 def _unneeded(extra: Mapping[str, Any], unsaid: set[str | None], *, stream: bool) -> Iterator[Notice]:
@@ -126,7 +150,7 @@ def _unneeded(extra: Mapping[str, Any], unsaid: set[str | None], *, stream: bool
 def _in_its_quality(request: ImageRequest, card: ModelCard, changed: list[Notice]) -> ImageRequest:
     asked = (request.quality or "").strip().lower()
     if not asked or not card.qualities or asked in card.qualities:
-        return request.having(quality=asked or None)
+        return request if request.quality == (asked or None) else request.having(quality=asked or None)
     known = {**_QUALITIES, **_FURTHER_QUALITIES}.get(asked, ())
     word = next((word for word in known if word in card.qualities), None)
     if word is None:

@@ -28,17 +28,18 @@ FIELDS: Final = frozenset({"name", "role", "budget", "per", "rpm", "ipm", "expir
 
 
 def key_of_wish(wish: Mapping[str, Any], now: float, endpoints: Sequence[str]) -> KeyEntry:
-    """The key that is wished for. Raises ``RequestError`` for what none can have."""
+    """The key that is wished for; without a name it is called by its id. Raises ``RequestError``."""
     unknown = sorted(wish.keys() - FIELDS)
     if unknown:
         raise RequestError(f"a key has no {unknown[0]}", field=unknown[0], allowed=sorted(FIELDS))
+    key_id = fresh_id()
+    name = said.text("name", key_id if wish.get("name") is None else wish["name"]).strip()
     # What is empty was not said; what is 0 was, and is wrong.
     wish = {field: value for field, value in wish.items() if value not in (None, "", (), [])}
-    name = said.text("name", wish.get("name", "")).strip()
     expires = wish.get("expires")
     role = _one_of("role", wish.get("role", Role.USER), Role)
     return KeyEntry(
-        id=fresh_id(),
+        id=key_id,
         name=name,
         role=Role(role),
         rules=_rules(wish, endpoints),

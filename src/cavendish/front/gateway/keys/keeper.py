@@ -113,10 +113,11 @@ class Keeper:
         entry = await self.entry(caller)
         return None if entry is None else ways_for(entry.rules, routes, request, via)
 
-    async def begin(self, entry: JobEntry, ways: Ways | None, *, queued: bool = False) -> JobEntry:
+    async def begin(self, entry: JobEntry, ways: Ways | None, *, queued: bool = False, alone: bool = True) -> JobEntry:
         """Write a job down with what it takes of its key's limits; returns it or the one that it repeats.
 
-        Raises ``Refused``. What is queued waits for a limit that is only of the moment.
+        Raises ``Refused``. What is queued waits for a limit that is only of the moment; what is not ``alone`` does not
+        wait for the budget that others hold: they may be waiting for it.
         """
         while True:
             wish = Wish(entry.caller, entry.id, entry.request.n, *_prices(ways)) if ways else None
@@ -126,8 +127,9 @@ class Keeper:
             if begun is not None or not isinstance(denied, Denied):
                 self._note(entry.caller, denied)
                 return begun or entry
-            if not (queued and denied.limit in PASSING and denied.wait_s is not None):
-                raise Refused(fault_of_denied(denied))
+            held = denied.limit is Limit.IN_FLIGHT and not alone
+            if held or not (queued and denied.limit in PASSING and denied.wait_s is not None):
+                raise Refused(fault_of_denied(denied), held=held)
             await self._clock.sleep(denied.wait_s)
 
     def _note(self, caller: str, verdict: Granted | Denied | None) -> None:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from ....errors import InputError
 from ....io.state.port import StateError
+from ....wire.blobs import SpillError
 from ..desk import Desk
 from ..passage import Passage, begin, passage
 from ..traces import span_of
@@ -78,31 +79,35 @@ class Guard:
             return await handler(request)
         except web.HTTPException as error:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-            return plain_error(error.status, error.reason or "refused", headers=allow)
+            return plain_error(request, error.status, error.reason or "refused", headers=allow)
         except (ConnectionError, TimeoutError):
             raise
         except Exception as error:
             if passage().begun:
                 raise  # the line breaks, which is all that a client can be told by now
-            return self._crashed(error)
+            return self._crashed(request, error)
 
-    def _crashed(self, error: Exception) -> web.Response:
+    def _crashed(self, request: web.Request, error: Exception) -> web.Response:
         if isinstance(error, StateError):
-            return plain_error(503, "the gateway's books cannot be reached just now", wait_s=2)
+            return plain_error(request, 503, "the gateway's books cannot be reached just now", wait_s=2)
         if isinstance(error, InputError):
-            return plain_error(400, error.message)
+            return plain_error(request, 400, error.message)
+        if isinstance(error, SpillError):
+            return plain_error(request, 400, f"the body cannot be read: {error}")
         self.numbers.count("cavendish_crashes_total", kind=type(error).__name__)
         _log.error("a request failed", exc_info=error)
-        return plain_error(500, "something is wrong in the gateway; its log says more")
+        return plain_error(request, 500, "something is wrong in the gateway; its log says more")
 
     def _refused(self, request: web.Request) -> web.Response | None:
         if self._is_preflight(request):
             return web.Response(status=204)
         if self._desk.closing:
-            return plain_error(503, "the gateway is about to end; ask again", wait_s=2, headers={"Connection": "close"})
+            return plain_error(
+                request, 503, "the gateway is about to end; ask again", wait_s=2, headers={"Connection": "close"}
+            )
         if self.busy > self._rules.at_once:
             self.numbers.count("cavendish_turned_away_total")
-            return plain_error(503, f"{self._rules.at_once} requests are at work here already", wait_s=1)
+            return plain_error(request, 503, f"{self._rules.at_once} requests are at work here already", wait_s=1)
         return None
 
     def _note(
@@ -134,6 +139,11 @@ class Guard:
         if passing.named:
             response.headers["x-request-id"] = passing.id
         response.headers.setdefault("x-content-type-options", "nosniff")
+        response.headers["Server"] = "cavendish"  # and not which versions of what
+        if not request.content.is_eof():
+            # What is left of the body is not waited for: the client's next request is to take another line.
+            response.force_close()
+            response.headers["Connection"] = "close"
         origin = request.headers.get("Origin", "")
         if not self._may_ask(origin):
             return

@@ -1,44 +1,62 @@
-"""Plain: answers that no door gives. Both worlds' SDKs read the same object."""
+"""Plain: answers that no door gives, as the API has them that the client speaks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
-GOOGLE_WORDS: Final = {
-    400: "INVALID_ARGUMENT",
+from ..routing import World, world_of
+
+_GOOGLE_S: Final = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     405: "NOT_FOUND",
-    413: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
     503: "UNAVAILABLE",
+}
+_OPENAI_S: Final = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
 }
 
 
 def plain_error(
-    status: int, message: str, *, wait_s: int | None = None, headers: Mapping[str, str] | None = None
+    request: web.Request,
+    status: int,
+    message: str,
+    *,
+    wait_s: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """An error as JSON. ``wait_s``: when to try again."""
-    body = {
-        "error": {
-            "code": status,
-            "message": message,
-            "status": GOOGLE_WORDS.get(status, "INTERNAL" if status >= 500 else "INVALID_ARGUMENT"),
-            "type": "server_error" if status >= 500 else "invalid_request_error",
-        }
-    }
     told = dict(headers or {})
     if wait_s is not None:
         told["Retry-After"] = str(wait_s)
-    return web.Response(body=orjson.dumps(body), status=status, headers=told, content_type="application/json")
+    form = google_error if world_of(request) is World.GOOGLE else openai_error
+    return plain_page({"error": form(status, message)}, status, told)
 
 
-def plain_page(value: object, status: int = 200) -> web.Response:
+def google_error(status: int, message: str) -> dict[str, Any]:
+    """As Google has it."""
+    return {
+        "code": status,
+        "message": message,
+        "status": _GOOGLE_S.get(status, "INTERNAL" if status >= 500 else "INVALID_ARGUMENT"),
+    }
+
+
+def openai_error(status: int, message: str) -> dict[str, Any]:
+    """As OpenAI has it."""
+    kind, code = ("server_error",) * 2 if status >= 500 else ("invalid_request_error", "invalid_value")
+    return {"message": message, "type": kind, "param": None, "code": _OPENAI_S.get(status, code)}
+
+
+def plain_page(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A page of JSON."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+    return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type="application/json")

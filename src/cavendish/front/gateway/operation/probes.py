@@ -37,8 +37,8 @@ class Probes:
     async def ready(self, _request: web.Request) -> web.Response:
         """Whether a balancer should send requests here."""
         books, folder = await asyncio.gather(self._books_answer(), asyncio.to_thread(self._folder_takes))
-        told = {"books": books, "folder": folder, "draining": self._desk.closing}
-        well = books and folder and not self._desk.closing
+        told = {"books": books, "folder": folder, "draining": self._desk.leaving}
+        well = books and folder and not self._desk.leaving
         return plain_page({"ready": well, **told}, 200 if well else 503)
 
     async def metrics(self, _request: web.Request) -> web.Response:
@@ -63,7 +63,8 @@ class Probes:
         gauges = {
             "cavendish_requests_at_work": float(self._guard.busy),
             "cavendish_jobs_at_work": float(self._desk.live),
-            "cavendish_draining": float(self._desk.closing),
+            "cavendish_jobs_waiting": float(self._desk.waiting),
+            "cavendish_draining": float(self._desk.leaving),
         }
         try:
             gauges["cavendish_store_free_bytes"] = float(_free(self._store))

@@ -72,12 +72,16 @@ class Telling:
         return len(due)
 
     async def _tell(self, delivery: Delivery) -> None:
-        secret, body = secret_of(delivery.secret), await self._body(delivery)
-        if secret is None or body is None:
+        secret, body = secret_of(self._desk.seal.open(delivery.secret) or ""), await self._body(delivery)
+        if body is None:
             await self._deliveries.settle(delivery.id, GIVEN_UP, "the job is not kept any more")
             return
-        headers = {"Content-Type": "application/json", **signed(delivery.id, self._desk.clock.now(), body, secret)}
-        receipt = await self._posts.post(delivery.url, body, headers)
+        if secret is None:
+            # The operator can mend it, or another replica has the key.
+            receipt = Receipt(0, "the gateway cannot read the secret: the key that it was enciphered under has changed")
+        else:
+            headers = {"Content-Type": "application/json", **signed(delivery.id, self._desk.clock.now(), body, secret)}
+            receipt = await self._posts.post(delivery.url, body, headers)
         state, wait_s = next_step(delivery, receipt, self._desk.clock.now(), self._desk.roll())
         await self._deliveries.settle(delivery.id, state, receipt.why, wait_s)
 
