@@ -108,6 +108,7 @@ def test_a_run_that_is_given_up_cancels_its_jobs_at_once_and_leaves_the_rest(aft
         given_up_at = rig.clock.monotonic()
         end = await running
         assert rig.clock.monotonic() - given_up_at < 60, "nobody waits for the next look"
+        assert end.rest is not None
         return [slot async for slot in end.rest]
 
     rest = run_virtual(story())

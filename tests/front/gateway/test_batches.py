@@ -13,8 +13,8 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from cavendish.front.gateway import batches as batches_module
 from cavendish.front.gateway.app import Gateway
+from cavendish.front.gateway.batches import batches as batches_module
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
 from tests.front.gateway.test_files import VERSIONS, google, openai_client, picture

@@ -8,9 +8,9 @@ import openai
 import pytest
 from google.genai import types
 
-from cavendish.front.gateway import batches as batches_module
-from cavendish.front.gateway import wholesale
 from cavendish.front.gateway.app import Gateway
+from cavendish.front.gateway.batches import batches as batches_module
+from cavendish.front.gateway.jobs import wholesale
 from cavendish.io.desk.several import SeveralLedger
 from cavendish.io.state.port import StateError
 from cavendish.model.job import JobState

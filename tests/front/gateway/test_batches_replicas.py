@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cavendish.front.gateway.batches import LINES_AT_ONCE
+from cavendish.front.gateway.batches.batches import LINES_AT_ONCE
 from cavendish.sim.server import SimServer
 from tests.front.gateway.replicas import Starter, bought, slow_upstream, start, until
 from tests.postgres import postgres_server, postgres_url

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import Desk
+from cavendish.front.gateway.jobs.desk import Desk
 from cavendish.front.gateway.keys.keeper import Keeper
 from cavendish.io.state.port import StateError
 from cavendish.sim.server import SimServer, start_server

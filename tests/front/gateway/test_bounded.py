@@ -4,9 +4,9 @@ from typing import Any
 
 import aiohttp
 
-from cavendish.front.gateway import desk as desk_module
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.bounded import Bounded
+from cavendish.front.gateway.jobs import desk as desk_module
+from cavendish.front.gateway.jobs.bounded import Bounded
 
 
 def test_the_oldest_makes_room() -> None:

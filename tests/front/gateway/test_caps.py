@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from cavendish.front.build import Setup
-from cavendish.front.gateway import legacy
 from cavendish.front.gateway.app import Gateway, GatewayOptions
-from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.gateway.jobs import legacy
+from cavendish.front.gateway.jobs.desk import DeskRules
 from cavendish.front.spending import list_prices, open_book
 from cavendish.io.clock import SystemClock
 from cavendish.io.desk.ledger import JobLedger

@@ -263,7 +263,7 @@ async def test_no_line_of_a_stream_is_giant(big: Gateway) -> None:
     assert max(map(len, lines)) < 64 * 1024
     picture, _ = put_together(lines)
     assert len(picture) >= BIG
-    assert size_of(picture)
+    assert min(size_of(picture)) > 0
 
 
 async def test_markdown_in_bounded_lines_for_who_asks_for_it(big: Gateway) -> None:
@@ -295,7 +295,7 @@ async def test_openai_s_own_accumulator_puts_the_pieces_together(gateway: Gatewa
         )
         async with talk as stream:
             answer = await stream.get_final_completion()
-    assert size_of(bytes_of(urls_of(answer)[0][0]))
+    assert min(size_of(bytes_of(urls_of(answer)[0][0]))) > 0
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.gateway.jobs.desk import DeskRules
 from cavendish.io.http.public import FetchRules
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener

@@ -170,7 +170,7 @@ async def test_a_file_is_a_reference(gateway: Gateway, version: str) -> None:
 
 
 async def test_a_caller_s_files_have_a_bound(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cavendish.front.gateway.files.MAX_STORED_BYTES", 100)
+    monkeypatch.setattr("cavendish.front.gateway.batches.files.MAX_STORED_BYTES", 100)
     client = google(gateway).aio
     await client.files.upload(file=io.BytesIO(b"x" * 60), config={"mime_type": "text/plain"})
     with pytest.raises(errors.ClientError, match="delete some") as caught:

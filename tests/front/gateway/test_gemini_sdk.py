@@ -11,7 +11,7 @@ from google import genai
 from google.genai import errors, types
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.gateway.jobs.desk import DeskRules
 from cavendish.model.blob import Blob
 from cavendish.model.request import Image as RequestImage
 from cavendish.model.request import ImageRequest

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from cavendish.front.gateway.answer import outward
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
 from cavendish.front.gateway.doors.door import told_of
 from cavendish.front.gateway.doors.images_form import ImagesForm
+from cavendish.front.gateway.jobs.answer import outward
+from cavendish.front.gateway.jobs.desk import DeskRules
 from cavendish.front.gateway.wants import Answer
 from cavendish.model.call import Open
 from cavendish.model.fault import Charged, Fault, FaultKind

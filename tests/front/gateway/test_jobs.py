@@ -279,7 +279,7 @@ async def test_a_position_counts_who_waits_at_other_replicas(
     line, open_gateway: Opener, upstream: SimServer, monkeypatch
 ) -> None:
     monkeypatch.setenv("CAVENDISH_SIM_RPM", "1")
-    monkeypatch.setattr("cavendish.front.gateway.desk.BEAT_EVERY_S", 0.05)
+    monkeypatch.setattr("cavendish.front.gateway.jobs.desk.BEAT_EVERY_S", 0.05)
     one, other = await open_gateway(replica="one"), await open_gateway(replica="other")
     await ended(line, await submit(line, one, n=1))
     waiting = [await submit(line, gateway, n=1, prompt=f"kite {gateway.url}") for gateway in (one, other, one, other)]
@@ -300,7 +300,7 @@ async def test_a_position_counts_who_waits_at_other_replicas(
 async def test_a_job_of_another_replica_is_seen_followed_and_cancelled(
     line, open_gateway: Opener, upstream: SimServer, monkeypatch
 ) -> None:
-    monkeypatch.setattr("cavendish.front.gateway.desk.BEAT_EVERY_S", 0.05)
+    monkeypatch.setattr("cavendish.front.gateway.jobs.desk.BEAT_EVERY_S", 0.05)
     one, other = await open_gateway(replica="one"), await open_gateway(replica="other")
     page = await submit(line, one, n=100)
     while not bought(upstream):  # noqa: ASYNC110 - another server's count

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
-from cavendish.front.gateway.waiting import LONGEST_S, begun_within, in_turn, max_wait_s
-from cavendish.front.gateway.watching import Watching
+from cavendish.front.gateway.jobs.desk import DeskRules
+from cavendish.front.gateway.jobs.waiting import LONGEST_S, begun_within, in_turn, max_wait_s
+from cavendish.front.gateway.jobs.watching import Watching
 from cavendish.model.fault import Fault, FaultKind
 from cavendish.model.request import ImageRequest
 from cavendish.model.result import Slot

@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from cavendish.front.gateway import app, intake
+from cavendish.front.gateway import app
 from cavendish.front.gateway.app import Gateway
 from cavendish.front.gateway.operation.guard import GuardRules
+from cavendish.front.gateway.transit import intake
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cavendish.front.gateway import outlet
 from cavendish.front.gateway.app import Gateway
+from cavendish.front.gateway.transit import outlet
 
 from . import big
 from .conftest import Opener

@@ -9,7 +9,7 @@ from google.genai import errors, types
 
 from cavendish.engine.policy import DEFAULT_REFILLS, Policy
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.patience import TROUBLE_S, policy_of, within_s
+from cavendish.front.gateway.jobs.patience import TROUBLE_S, policy_of, within_s
 from cavendish.model.fault import FaultKind
 from cavendish.sim.server import SimServer
 

@@ -14,9 +14,9 @@ import pytest_asyncio
 from yarl import URL
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
-from cavendish.front.gateway.links import Links
-from cavendish.front.gateway.removal import Removal, Sweeper
+from cavendish.front.gateway.jobs.desk import DeskRules
+from cavendish.front.gateway.jobs.links import Links
+from cavendish.front.gateway.jobs.removal import Removal, Sweeper
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
 from tests.front.gateway.test_jobs import ended, submit

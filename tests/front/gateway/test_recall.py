@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavendish.front.build import Setup
-from cavendish.front.gateway.recall import Recall, drawn, merged
+from cavendish.front.gateway.talks.recall import Recall, drawn, merged
 from cavendish.front.routes import Routes, RouteWish
 from cavendish.model.blob import Blob
 from cavendish.model.request import Image, ImageRequest, Part, Role, Text, Turn

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from cavendish.errors import FolderError
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.replica import take_seat
+from cavendish.front.gateway.jobs.replica import take_seat
 from cavendish.io.desk.ledger import JobLedger
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener

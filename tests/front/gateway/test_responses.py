@@ -13,7 +13,7 @@ from openai.types.responses import Response
 from PIL import Image
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.gateway.jobs.desk import DeskRules
 from tests.front.gateway.conftest import Opener
 
 MODEL = "nano-banana-2"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cavendish.front.gateway.arriving import Unpacker
-from cavendish.front.gateway.sound import MAX_DEPTH, MAX_PLACE, flaw_of
+from cavendish.front.gateway.transit.arriving import Unpacker
+from cavendish.front.gateway.transit.sound import MAX_DEPTH, MAX_PLACE, flaw_of
 from cavendish.model.blob import Blob
 from cavendish.wire.blobs import SpillError
 from cavendish.wire.message import Field, Form, Spilled

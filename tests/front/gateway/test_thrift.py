@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMAND = "from cavendish.front.gateway.thrift import keep_little; print(keep_little())"
+COMMAND = "from cavendish.front.gateway.operation.thrift import keep_little; print(keep_little())"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library's")

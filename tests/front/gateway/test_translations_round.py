@@ -19,12 +19,12 @@ from cavendish.dialects.imagen import ImagenDialect
 from cavendish.dialects.openai_chat import OpenaiChatDialect
 from cavendish.dialects.openai_images import OpenaiImagesDialect
 from cavendish.errors import RequestError
-from cavendish.front.gateway.answer import reply_of
 from cavendish.front.gateway.doors.chat_form import ChatForm
 from cavendish.front.gateway.doors.gemini_form import GeminiForm, PredictForm
 from cavendish.front.gateway.doors.images_form import ImagesForm
 from cavendish.front.gateway.doors.responses_form import ResponsesForm
 from cavendish.front.gateway.doors.wishes import lifted, meant
+from cavendish.front.gateway.jobs.answer import reply_of
 from cavendish.front.gateway.wants import Answer
 from cavendish.front.routes import speaks
 from cavendish.model.blob import Blob

@@ -7,7 +7,7 @@ import pytest
 
 from cavendish.engine import run
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
+from cavendish.front.gateway.jobs.desk import DeskRules
 from tests.front.gateway.conftest import Opener
 
 BOUNDED = "sim/flux-2-pro"

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavendish.front.gateway.app import Gateway
-from cavendish.front.gateway.desk import DeskRules
-from cavendish.front.gateway.sealing import KEY_FILE, Seal
+from cavendish.front.gateway.jobs.desk import DeskRules
+from cavendish.front.gateway.jobs.sealing import KEY_FILE, Seal
 from cavendish.front.gateway.webhooks import telling
 from cavendish.front.gateway.webhooks.signing import secret_of, signed
 from cavendish.io.desk.deliveries import DELIVERED, DUE, GIVEN_UP, Delivery

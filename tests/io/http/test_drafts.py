@@ -11,7 +11,7 @@ import pytest
 from cavendish.catalog.cards import EndpointCard
 from cavendish.dialects.gemini import GeminiDialect
 from cavendish.dialects.openai_images import OpenaiImagesDialect
-from cavendish.front.gateway.live import LiveDrafts
+from cavendish.front.gateway.jobs.live import LiveDrafts
 from cavendish.io.blobs.disk import Disk
 from cavendish.io.blobs.folder import FolderBlobs
 from cavendish.io.clock import SystemClock

@@ -60,11 +60,11 @@ def serve(
     """
     from ..build import Setup
     from ..gateway.app import FOLDER, Gateway, GatewayOptions
-    from ..gateway.desk import DeskRules
+    from ..gateway.jobs.desk import DeskRules
     from ..gateway.life import run
     from ..gateway.operation.guard import GuardRules
     from ..gateway.operation.journal import Journal
-    from ..gateway.thrift import keep_little
+    from ..gateway.operation.thrift import keep_little
     from ..recipes import seconds_of
 
     setup = Setup(simulator=SIMULATOR_PROFILE)

@@ -25,10 +25,11 @@ from ...io.state.database import is_server, open_database
 from ..build import Setup, Workshop
 from ..spending import calendar_of
 from .bulk import Bulk
-from .delivery import Deliveries
-from .desk import Desk, DeskRules
-from .forgetting import Forgetting
-from .intake import DEFAULT_LIMITS
+from .jobs.delivery import Deliveries
+from .jobs.desk import Desk, DeskRules
+from .jobs.removal import Sweeper
+from .jobs.replica import Peers, take_seat
+from .jobs.sealing import seal_of
 from .keys.gate import Gate, is_loopback, must_be_guarded
 from .operation.description import description
 from .operation.guard import Guard, GuardRules, Handler
@@ -36,11 +37,10 @@ from .operation.journal import Journal
 from .operation.probes import Probes
 from .operation.turned_away import nowhere, unreadable, without_heads
 from .passage import passage
-from .removal import Sweeper
-from .replica import Peers, take_seat
 from .routing import Route, found
-from .sealing import seal_of
 from .table import routes_of
+from .talks.forgetting import Forgetting
+from .transit.intake import DEFAULT_LIMITS
 from .wants import ANYBODY
 from .webhooks.telling import TELL_WITHIN_S, Telling
 

@@ -8,14 +8,14 @@ from typing import Final
 
 from ...io.desk.batches import BatchBooks
 from ...io.desk.stored import StoredBooks
-from .batches import Batches, Scribe
-from .desk import Desk
+from .batches.batches import Batches, Scribe
+from .batches.files import Files
 from .doors.door import Door
 from .doors.google_batches import GoogleBatches, GoogleScribe
 from .doors.google_files import GoogleFiles
 from .doors.openai_batches import OpenaiBatches, OpenaiScribe
 from .doors.openai_files import OpenaiFiles
-from .files import Files
+from .jobs.desk import Desk
 from .routing import Route, World
 
 _V: Final = r"/(?:v1|v1beta|v1alpha)"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .desk import Desk
 from .doors.door import Door
 from .doors.jobs import JobsDoor
 from .doors.pictures import Pictures
-from .intake import Intake
+from .jobs.desk import Desk
 from .routing import Route
+from .transit.intake import Intake
 
 _JOB = r"/v1/jobs/(?P<id>[A-Za-z0-9_-]{1,80})"
 _GET = ("GET", "HEAD")

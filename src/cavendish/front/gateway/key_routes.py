@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .desk import Desk
 from .doors.account import Account
+from .jobs.desk import Desk
 from .routing import Route
 
 NAME = r"/v1/keys/(?P<name>[^/]{1,200})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .desk import Job
+    from .jobs.desk import Job
 
 
 @dataclass(slots=True)

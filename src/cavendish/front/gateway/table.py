@@ -6,7 +6,6 @@ import re
 
 from ...wire.sse import END_OF_STREAM
 from .bulk import Bulk
-from .desk import Desk
 from .doors.chat import ChatDoor
 from .doors.door import Door
 from .doors.gemini import GeminiDoor
@@ -15,10 +14,11 @@ from .doors.images import ImagesDoor
 from .doors.models import Models
 from .doors.responses import ResponsesDoor
 from .doors.responses_kept import KeptResponses
-from .intake import Intake
 from .job_routes import job_routes
+from .jobs.desk import Desk
 from .key_routes import key_routes
 from .routing import Route, World
+from .transit.intake import Intake
 
 GET, POST = ("GET", "HEAD"), ("POST",)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ...catalog.resolve import UnknownModel
 from ...errors import CavendishError, InputError
@@ -13,9 +12,6 @@ from ...model.fault import Fault, FaultKind
 from ...model.identity import digest
 from ...model.request import ImageRequest, JsonValue, Notice
 from ...model.result import Failure, Outcome, Picture
-
-if TYPE_CHECKING:
-    from .wholesale import Portion
 
 ANYBODY = "anybody"
 """The caller where no keys are asked for."""
@@ -61,7 +57,6 @@ class Asked:
     not be honoured before the desk saw it. ``patient``: nobody waits for the answer, so it may wait long for its quota;
     ``max_wait_s``: how long it may otherwise, where the client says, and ``within_s`` when it hangs up. ``queued``: it
     waits for its key's limits of the moment, too. ``told`` is kept beside the notices for as long as the job is.
-    ``portion`` are the lines of a batch that it is bought together with, at the price of a provider's batch API.
     """
 
     caller: str
@@ -77,7 +72,6 @@ class Asked:
     within_s: float | None = None
     queued: bool = False
     told: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], hash=False)
-    portion: Portion | None = field(default=None, hash=False, compare=False)
 
     @property
     def form(self) -> str:

@@ -15,11 +15,11 @@ from ....io.desk.keys import KeyEntry, NoSuchKey, Role
 from ....io.desk.use import used
 from ....model.fault import Fault, FaultKind
 from ....wire.openai_error import write_error
-from ..arriving import arriving
-from ..desk import Desk
+from ..jobs.desk import Desk
 from ..keys.asking import key_of_wish, question_of, seconds
 from ..keys.refusal import forbidden
 from ..keys.shown import key_object, names_of_keys, use_csv, use_object
+from ..transit.arriving import arriving
 from ..wants import ANYBODY, fault_of
 from .door import json_response
 

@@ -17,9 +17,9 @@ from ....model.result import Picture
 from ....wire.message import WireRequest
 from ....wire.openai_error import error_object
 from ....wire.reading import flag, mapping
-from ..desk import Desk, Job
-from ..files import Files
-from ..intake import Intake
+from ..batches.files import Files
+from ..jobs.desk import Desk, Job
+from ..transit.intake import Intake
 from ..wants import Asked
 from .chat_form import (
     PICTURES,

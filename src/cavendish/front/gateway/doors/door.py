@@ -23,15 +23,15 @@ from ....model.result import Picture
 from ....wire.dialect import Dialect
 from ....wire.message import WireRequest
 from ....wire.written import body_bytes
-from ..answer import reply_of
-from ..desk import Desk, Job
-from ..drafting import Draft, undrafted
-from ..intake import NO_ROOM, Intake
-from ..job_page import JobPages
-from ..outlet import send
+from ..jobs.answer import reply_of
+from ..jobs.desk import Desk, Job
+from ..jobs.drafting import Draft, undrafted
+from ..jobs.job_page import JobPages
+from ..jobs.patience import within_s
+from ..jobs.waiting import max_wait_s
 from ..passage import passage
-from ..patience import within_s
-from ..waiting import max_wait_s
+from ..transit.intake import NO_ROOM, Intake
+from ..transit.outlet import send
 from ..wants import Answer, Asked, fault_of
 from .streams import Line, each, keep_alive_s
 

@@ -21,11 +21,11 @@ from ....model.request import ImageRequest
 from ....wire.blobs import Limits
 from ....wire.message import JsonBody, WireResponse
 from ....wire.reading import text
-from ..answer import reply_of
-from ..batches import MODE, OUTPUT, Batches
-from ..modes import Dearer, page_of_mode, read_mode
-from ..outlet import send
+from ..batches.batches import MODE, OUTPUT, Batches
+from ..batches.modes import Dearer, page_of_mode, read_mode
+from ..jobs.answer import reply_of
 from ..routing import World
+from ..transit.outlet import send
 from ..wants import Answer, fault_of
 from .door import Door, json_response
 from .lines import fitted, line_values

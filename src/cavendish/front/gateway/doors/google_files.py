@@ -23,10 +23,10 @@ from ....io.desk.stored import FileEntry, Upload
 from ....model.fault import Fault, FaultKind
 from ....model.job import StoredFile
 from ....wire.message import Headers, WireResponse
-from ..arriving import arriving
-from ..batches import Batches
-from ..download import download
-from ..files import Files
+from ..batches.batches import Batches
+from ..batches.files import Files
+from ..transit.arriving import arriving
+from ..transit.download import download
 from .door import Door, json_response
 
 

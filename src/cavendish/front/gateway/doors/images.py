@@ -16,11 +16,11 @@ from ....model.request import ImageRequest, Notice
 from ....wire.message import Field, Form, WireRequest
 from ....wire.reading import member, text
 from ....wire.sse import END_OF_STREAM
-from ..answer import reply_of
-from ..desk import Desk
-from ..drafting import Draft
-from ..files import Files
-from ..intake import Intake
+from ..batches.files import Files
+from ..jobs.answer import reply_of
+from ..jobs.desk import Desk
+from ..jobs.drafting import Draft
+from ..transit.intake import Intake
 from ..wants import Answer, Asked, Refused, fault_of
 from .door import Door
 from .images_form import Delivered, ImagesCall, ImagesForm

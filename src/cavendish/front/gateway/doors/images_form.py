@@ -15,7 +15,7 @@ from ....model.result import Picture
 from ....wire import media
 from ....wire.message import WireResponse
 from ....wire.openai_usage import write_chat_usage
-from ..links import Links
+from ..jobs.links import Links
 from .chat_form import MODERATED, beside
 from .sources import sources_of
 

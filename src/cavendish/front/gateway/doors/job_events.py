@@ -16,8 +16,8 @@ from ....io.desk.job_lists import JobLists, JobStanding
 from ....model.result import Outcome
 from ....wire.sse import write_event
 from ....wire.written import spelled
-from ..desk import LOOK_EVERY_S, Desk, Job
-from ..job_page import JobPages
+from ..jobs.desk import LOOK_EVERY_S, Desk, Job
+from ..jobs.job_page import JobPages
 from .streams import COMMENT, Line
 
 HEARTBEAT_S: Final = 15.0

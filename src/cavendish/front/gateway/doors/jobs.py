@@ -16,12 +16,12 @@ from ....io.desk.deliveries import TOLD
 from ....io.desk.job_lists import JobLists, JobStanding
 from ....model.call import Open
 from ....wire.message import WireResponse
-from ..desk import Desk, Job
-from ..intake import Intake
-from ..job_page import JOBS, JobPages, list_page
-from ..outlet import send
+from ..jobs.desk import Desk, Job
+from ..jobs.job_page import JOBS, JobPages, list_page
+from ..jobs.removal import Removal
 from ..passage import passage
-from ..removal import Removal
+from ..transit.intake import Intake
+from ..transit.outlet import send
 from ..wants import Asked
 from .door import Door, accepted, json_response, wait_s
 from .job_events import END, JobEvents

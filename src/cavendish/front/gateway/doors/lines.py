@@ -13,7 +13,7 @@ from ....model.call import Open
 from ....model.fault import Fault, FaultKind
 from ....wire.jsonl import Line, LineReader
 from ....wire.message import JsonBody
-from ..intake import Intake
+from ..transit.intake import Intake
 from ..wants import Asked, fault_of
 from .door import Door
 

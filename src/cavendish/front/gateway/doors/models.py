@@ -15,7 +15,7 @@ from ....errors import CavendishError
 from ....model.fault import Fault, FaultKind
 from ....model.request import ImageRequest
 from ...routes import Routes
-from ..desk import Desk
+from ..jobs.desk import Desk
 from .door import Door, json_response
 
 PAGE_SIZE = 50

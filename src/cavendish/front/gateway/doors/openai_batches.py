@@ -17,8 +17,8 @@ from ....model.fault import Fault, FaultKind
 from ....model.request import ImageRequest, JsonValue
 from ....wire.message import JsonBody, WireRequest
 from ....wire.reading import mapping, member, text
-from ..batches import CANCELLED_AT, ERRORS, LIFE, MODE, NO_TURN, OUTPUT, TOO_LATE, WINDOWS_S, Batches
-from ..modes import Dearer, page_of_mode, read_mode
+from ..batches.batches import CANCELLED_AT, ERRORS, LIFE, MODE, NO_TURN, OUTPUT, TOO_LATE, WINDOWS_S, Batches
+from ..batches.modes import Dearer, page_of_mode, read_mode
 from ..routing import World
 from ..wants import Answer
 from .door import Door, json_response

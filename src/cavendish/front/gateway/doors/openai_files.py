@@ -14,10 +14,10 @@ from ....model.fault import Fault, FaultKind
 from ....wire.blobs import Limits
 from ....wire.message import Field, Form
 from ....wire.reading import integer
-from ..batches import Batches
-from ..download import download
-from ..files import Files, Keeping
-from ..intake import Intake
+from ..batches.batches import Batches
+from ..batches.files import Files, Keeping
+from ..transit.download import download
+from ..transit.intake import Intake
 from .door import Door, json_response
 
 MAX_FILE_BYTES: Final = 512 << 20

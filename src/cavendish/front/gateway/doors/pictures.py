@@ -15,8 +15,8 @@ from aiohttp import web
 from ....io.desk.job_lists import JobLists
 from ....model.result import Picture
 from ....wire.media import extension, is_picture
-from ..desk import Desk
-from ..outlet import WRITE_BYTES, put
+from ..jobs.desk import Desk
+from ..transit.outlet import WRITE_BYTES, put
 from .door import json_response
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

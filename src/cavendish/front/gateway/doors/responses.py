@@ -19,11 +19,11 @@ from ....model.request import Image, ImageRequest, Notice, Part, Role, Turn
 from ....model.result import Outcome, Picture
 from ....wire.message import WireRequest
 from ...routes import Routes
-from ..answer import reply_of
-from ..desk import Desk, Job
-from ..drafting import Draft
-from ..files import Files
-from ..intake import Intake
+from ..batches.files import Files
+from ..jobs.answer import reply_of
+from ..jobs.desk import Desk, Job
+from ..jobs.drafting import Draft
+from ..transit.intake import Intake
 from ..wants import Answer, Asked, Refused
 from .chat_form import without_drafts
 from .door import json_response

@@ -16,7 +16,7 @@ from ....model.fault import Fault, FaultKind
 from ....plan.estimate import input_tokens
 from ....wire.message import WireResponse
 from ....wire.openai_error import fault_in
-from ..outlet import send
+from ..transit.outlet import send
 from ..wants import fault_of
 from .door import json_response
 from .responses import ResponsesDoor

@@ -12,9 +12,9 @@ from ....io.blobs.flow import LEAST_BYTES, flowing, joined
 from ....model.result import Outcome
 from ....wire.message import WireResponse
 from ....wire.written import ReadBlob, body_bytes, gathered
-from ..drafting import Draft
-from ..outlet import EVENTS, JSON, put
-from ..watching import Watching
+from ..jobs.drafting import Draft
+from ..jobs.watching import Watching
+from ..transit.outlet import EVENTS, JSON, put
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from ....model.fault import Fault
 from ....model.request import ImageRequest, Role, Text
 from ....wire.dialect import Dialect
 from ...routes import Routes
-from ..desk import Desk
-from ..files import Files
-from ..intake import Intake
-from ..recall import Album, Recall, drawn, whole_ones, with_own_names
+from ..batches.files import Files
+from ..jobs.desk import Desk
+from ..talks.recall import Album, Recall, drawn, whole_ones, with_own_names
+from ..transit.intake import Intake
 from ..wants import Asked, Refused
 from .door import Door
 from .wishes import in_its_words, lifted

@@ -15,7 +15,7 @@ from aiohttp import web
 from ....errors import InputError
 from ....io.state.port import StateError
 from ....wire.blobs import SpillError
-from ..desk import Desk
+from ..jobs.desk import Desk
 from ..passage import Passage, begin, passage
 from ..traces import span_of
 from .journal import Journal, worked

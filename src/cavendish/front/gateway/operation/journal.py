@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from ..desk import Job
+from ..jobs.desk import Job
 from ..passage import Passage
 from ..wants import Answer
 

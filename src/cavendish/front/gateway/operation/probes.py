@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ....errors import CavendishError
-from ..desk import Desk
+from ..jobs.desk import Desk
 from .guard import Guard
 from .numbers import CONTENT_TYPE
 from .plain import plain_page

@@ -10,11 +10,11 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ..arriving import PACKINGS, packing_of
 from ..doors.door import STRICT
 from ..doors.streams import KEEP_ALIVE
+from ..jobs.waiting import MAX_WAIT
 from ..routing import Route, meant
-from ..waiting import MAX_WAIT
+from ..transit.arriving import PACKINGS, packing_of
 from .plain import plain_error
 
 MAX_PATH: Final = 200

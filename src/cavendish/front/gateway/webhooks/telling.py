@@ -13,8 +13,8 @@ from ....io.desk.deliveries import DELIVERED, DUE, GIVEN_UP, Deliveries, Deliver
 from ....io.desk.job_lists import JobLists
 from ....io.http.posts import PublicPosts, Receipt
 from ....io.state.port import StateError
-from ..desk import Desk
-from ..job_page import JobPages
+from ..jobs.desk import Desk
+from ..jobs.job_page import JobPages
 from .signing import secret_of, signed
 
 FIRST_PAUSE_S: Final = 5.0

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ...doors.chat_form import PICTURES, SHOWN
 from ...doors.door import IDEMPOTENCY, MAX_HEADER, MAX_TOKEN, STRICT
 from ...doors.streams import KEEP_ALIVE, LEAST_S, MOST_S
-from ...waiting import LONGEST_S, MAX_WAIT
+from ...jobs.waiting import LONGEST_S, MAX_WAIT
 from .words import COUNT, NUMBER, TEXT, WHOLE, WORDS, Schema, either, listed, one_of, or_none, thing
 
 # --- what is sent -----------------------------------------------------------------------------------------------------

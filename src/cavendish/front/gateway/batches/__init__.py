@@ -1,0 +1,1 @@
+"""Batches: many requests that nobody waits for, the files that they come in, and how they are bought."""

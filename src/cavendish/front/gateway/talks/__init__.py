@@ -1,0 +1,1 @@
+"""Talks: what is kept of conversations whose formats cannot carry it."""

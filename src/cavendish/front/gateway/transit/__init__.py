@@ -1,0 +1,1 @@
+"""Transit: bytes in and out over HTTP, pictures on the disk and never whole in memory."""
