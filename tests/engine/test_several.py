@@ -78,10 +78,20 @@ def test_fewer_than_asked_are_refilled_for_the_reason_that_the_reply_has():
 
 
 def test_a_refusal_that_stays_fails_its_slots_alone():
-    rig, end = played([Gives(2, shortfall=(SAFETY, SAFETY)), SAFETY], n=4)
+    rig, end = played([Gives(2, shortfall=(SAFETY, SAFETY)), SAFETY, SAFETY, SAFETY], n=4)
     assert end.stop is None
+    assert asked(rig) == [4, 2, 1, 1]
     assert len(rig.watcher.pictures) == 2
     assert [f.fault.kind for f in rig.watcher.failures] == [FaultKind.IMAGE_SAFETY] * 2
+
+
+def test_one_picture_that_is_withheld_does_not_cost_the_others_theirs():
+    """OpenAI refuses all ten for one of them: each is asked for alone then, and only that one stays out."""
+    rig, end = played([SAFETY, Gives(1), SAFETY, Gives(1), Gives(1), SAFETY], n=4)
+    assert end.stop is None
+    assert asked(rig) == [4, 1, 1, 1, 1, 1]
+    assert len(rig.watcher.pictures) == 3
+    assert [f.fault.kind for f in rig.watcher.failures] == [FaultKind.IMAGE_SAFETY]
 
 
 @pytest.mark.parametrize("all_final", [True, False])

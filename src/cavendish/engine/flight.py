@@ -15,7 +15,7 @@ from ..model.result import Failure, Outcome, Picture
 from .deal import Bill
 from .host import Host, Landing, Parts
 from .judge import Judge
-from .policy import PACED, SHUTTING, TOO_MUCH_AT_ONCE, Policy
+from .policy import PACED, SHUTTING, TOO_MUCH_AT_ONCE, WITHHELD, Policy
 from .ports import Grant, Lane, OutOfSpace
 from .queue import Work
 from .step import (
@@ -251,7 +251,7 @@ class Flight:
         spent = 0
         for work, (attempt, verdict) in zip(works, accounted, strict=True):
             route = work.state.route
-            effect = self._step(work, verdict, several=len(works) > 1)
+            effect = self._step(work, verdict, several=len(works) > 1 and isinstance(landing.reply, Fault))
             if work.state.route > route and isinstance(verdict, Fault):
                 work.moved = f"{lane.route}: {verdict.message or verdict.kind.value}"
             # To the cap an unknown bill counts as the estimate; the price of the picture tells what is known.
@@ -302,6 +302,9 @@ class Flight:
             return
         if reply.kind in TOO_MUCH_AT_ONCE:
             self._host.narrow(lane, 1)
+        elif reply.kind in WITHHELD:
+            for work in works:
+                work.alone = True
         elif reply.limit_value and dimension_of(reply) is Dimension.IMAGES:
             self._host.narrow(lane, reply.limit_value)
 

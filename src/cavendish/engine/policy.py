@@ -25,6 +25,9 @@ FINAL = frozenset({K.INVALID_REQUEST, K.TOO_LARGE, K.PROMPT_BLOCKED, K.PROHIBITE
 TOO_MUCH_AT_ONCE = frozenset({K.INVALID_REQUEST, K.TOO_LARGE})
 """A call for several that is refused so says nothing of one picture: its slots are tried alone."""
 
+WITHHELD = frozenset({K.IMAGE_SAFETY})
+"""A call for several is refused so when one of its pictures is: each slot is tried alone, as if for the first time."""
+
 DEFAULT_REFILLS: Mapping[FaultKind, int] = MappingProxyType(
     {
         # Sometimes luck: one more try is reasonable; more would be buying refusals.

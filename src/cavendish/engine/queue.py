@@ -25,7 +25,7 @@ class Work:
     """A slot being worked on: its state, its lanes in the order of preference, and what its attempts cost so far.
 
     ``detour`` says why its last call did not go by the first of its routes, ``moved`` why no call of it does any more.
-    ``answered``: an answer is being judged.
+    ``answered``: an answer is being judged. ``alone``: it shares no call with others any more.
     ``gate`` lets the answers of two calls in one after the other; ``picture`` is what the slot ended with.
     """
 
@@ -37,6 +37,7 @@ class Work:
     detour: str = ""
     moved: str = ""
     answered: bool = False
+    alone: bool = False
     gate: asyncio.Lock | None = None
     picture: Picture | None = None
     _priced_by: Pricing | None = None
@@ -105,22 +106,20 @@ class RouteQueue:
 
     def fellows(self, work: Work, now: float) -> int:
         """How many that may go have the same form as this one."""
-        form = form_of(work.slot.id)
         soon = now + TOGETHER_S
-        due = sum(at <= soon and form_of(other.slot.id) == form for at, _, other in self.later)
-        return due + sum(form_of(other.slot.id) == form for other in self.fresh)
+        due = sum(at <= soon and _together(work, other) for at, _, other in self.later)
+        return due + sum(_together(work, other) for other in self.fresh)
 
     def take_fellows(self, work: Work, count: int, now: float) -> list[Work]:
         """Take so many of them, as ``take`` would, one by one."""
-        form = form_of(work.slot.id)
         soon = now + TOGETHER_S
-        fits = [entry for entry in sorted(self.later) if entry[0] <= soon and form_of(entry[2].slot.id) == form][:count]
+        fits = [entry for entry in sorted(self.later) if entry[0] <= soon and _together(work, entry[2])][:count]
         taken = [entry[2] for entry in fits]
         if fits:
             self.later = [entry for entry in self.later if entry not in fits]
             heapq.heapify(self.later)
         for other in tuple(self.fresh):
-            if len(taken) < count and form_of(other.slot.id) == form:
+            if len(taken) < count and _together(work, other):
                 taken.append(other)
                 self.fresh.remove(other)
         return taken
@@ -147,3 +146,8 @@ class RouteQueue:
                 await self.wake.wait()
         except TimeoutError:
             pass
+
+
+def _together(one: Work, other: Work) -> bool:
+    """Whether one call may serve both."""
+    return not (one.alone or other.alone) and form_of(one.slot.id) == form_of(other.slot.id)

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from ..model.call import Ticket
 from ..model.fault import Charged, Fault, FaultKind
-from .policy import PACED, SHUTTING, STOPPING, TOO_MUCH_AT_ONCE, Policy
+from .policy import PACED, SHUTTING, STOPPING, TOO_MUCH_AT_ONCE, WITHHELD, Policy
 
 WAITS_BEFORE_RETRY = frozenset(
     {FaultKind.OVERLOADED, FaultKind.SERVER_ERROR, FaultKind.CONNECT, FaultKind.TIMEOUT, FaultKind.CUT}
@@ -202,6 +202,8 @@ def _refused(state: SlotState, event: Refused, policy: Policy) -> tuple[SlotStat
         return counted, Bide()
     if event.several and kind in TOO_MUCH_AT_ONCE:
         return counted, TryAgain(0.0)
+    if event.several and kind in WITHHELD:
+        return replace(counted, counts=state.counts), TryAgain(0.0)
     if not may_retry(counted, fault, policy):
         if kind in WAITS_BEFORE_RETRY and counted.route + 1 < counted.routes:
             # An outage of one provider is what the others are there for. Each gets one try more.
