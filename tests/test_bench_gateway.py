@@ -198,10 +198,17 @@ def test_memory_is_that_of_a_process_and_all_below_it(holder):
 
 
 def test_a_peak_between_two_samples_is_not_missed():
-    with memory.Watch(os.getpid(), most_mb=1_000_000, every_s=60.0) as watch:
-        data = bytearray(b"x" * (64 << 20))
-        del data
-    assert watch.peak_mb >= watch.begin_mb + 32
+    peaks = "import sys; print(flush=True); sys.stdin.readline(); bytearray(64 << 20); print(flush=True); input()"
+    command = [sys.executable, "-S", "-c", peaks]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        with memory.Watch(process.pid, most_mb=1_000_000, every_s=60.0) as watch:
+            print(file=process.stdin, flush=True)
+            process.stdout.readline()
+        print(file=process.stdin, flush=True)
+    assert watch.peak_mb >= watch.begin_mb + 60
 
 
 def test_processor_time_is_measured_and_a_tree_that_has_ended_holds_nothing():
