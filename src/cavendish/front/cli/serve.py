@@ -66,6 +66,7 @@ def serve(
     from ..gateway.operation.journal import Journal
     from ..gateway.operation.thrift import keep_little
     from ..recipes import seconds_of
+    from ..routes import RouteWish
 
     setup = Setup(simulator=SIMULATOR_PROFILE)
     voice.notices(setup.settings.notices)
@@ -95,6 +96,8 @@ def serve(
         say(f"serving at {opened.url}; Ctrl-C finishes what is in flight, and ends")
         say(f"  google-genai  GOOGLE_GEMINI_BASE_URL={opened.url}")
         say(f"  openai        OPENAI_BASE_URL={opened.url}/v1")
+        if setup.routes(RouteWish()).simulated:
+            say("simulated: there is no key, so no provider is called and nothing is spent (cavendish doctor)")
 
     try:
         with contextlib.suppress(KeyboardInterrupt):
