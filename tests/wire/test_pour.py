@@ -1,6 +1,7 @@
 import itertools
 import json
 import random
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,23 @@ def test_a_blob_is_given_out_as_it_is():
     blob = store.blob(PNG)
     body = {"url": Spilled(("data:image/png;base64,", blob, ")")), "data": Spilled((blob,))}
     assert list(pour(body)) == [b'{"url":"data:image/png;base64,', blob, b')","data":"', blob, b'"}']
+
+
+@pytest.mark.parametrize(
+    "beside, words",
+    [
+        ("<blobs>", b'"<blobs>"'),
+        ({"<blobs>": '"<blobs>"'}, b'{"<blobs>":"\\"<blobs>\\""}'),
+        (MappingProxyType({"a": 1.5}), b'{"a":1.5}'),
+        ("\ud800", b'"\\ud800"'),
+        ("\ufffd\x00", '"\ufffd\\u0000"'.encode()),
+    ],
+)
+def test_whatever_stands_beside_a_blob(beside, words):
+    store = Store()
+    first, second = store.blob(PNG), store.blob(PNG + b"2")
+    body = [Spilled((first,)), beside, Spilled(("\ud800", second, '"'))]
+    assert list(pour(body)) == [b'["', first, b'",' + words + b',"\\ud800', second, b'\\""]']
 
 
 def test_as_deep_as_one_likes():

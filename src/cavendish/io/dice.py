@@ -10,6 +10,7 @@ from collections.abc import Callable
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: in ascending order, without letters that look like digits."""
 
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _LENGTH = 26
 _COUNTER_BITS = 16
 _RANDOM_BITS = 64
@@ -36,4 +37,4 @@ class SystemDice:
         """A new id, greater than all before it."""
         self._moment = max(self._moment + 1, int(self._now() * 1000) << _COUNTER_BITS)
         number = self._moment << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-        return "".join(_DIGITS[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
+        return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * (_LENGTH - 2), -1, -10)])

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast, overload
 
 import orjson
@@ -67,11 +68,11 @@ class _Shape:
         self.cls = cls
         self.members = tuple(_Member(f.name, _default(f), codecs.get(f.name)) for f in fields(cls))
         self.codec = _Codec(self.write, self.read)
+        self._items = attrgetter(*(member.name for member in self.members))  # all of a value's at once, in C
 
     def write(self, value: Any) -> dict[str, Any]:
         plain: dict[str, Any] = {}
-        for name, default, codec in self.members:
-            item = getattr(value, name)
+        for (name, default, codec), item in zip(self.members, self._items(value), strict=True):
             if item is not default and item != default:
                 plain[name] = item if codec is None else codec.write(item)
         return plain

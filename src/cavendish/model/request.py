@@ -114,7 +114,7 @@ class ImageRequest:
 
     def having(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
-        return replace(self, **changes)
+        return replace(self, **changes) if changes else self
 
 
 @dataclass(frozen=True, slots=True)

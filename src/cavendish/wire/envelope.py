@@ -41,13 +41,15 @@ class Place:
 
     def pass_by(self, gap: bytes) -> None:
         """What stands between two strings."""
-        if gap not in _USUAL_GAPS:
+        after = _USUAL_GAPS.get(gap)
+        if after is None:
             for bracket in gap.translate(None, _NO_BRACKETS):
                 if bracket in b"{[":
                     self._stack.append(bracket)
                 else:
                     del self._stack[-1:]
-        self._after = gap.rstrip(b" \t\r\n")[-1:] or self._after
+            after = gap.rstrip(b" \t\r\n")[-1:] or self._after
+        self._after = after
 
     def expects_name(self) -> bool:
         """Whether the string that begins here is a member's name."""
@@ -71,7 +73,8 @@ class Place:
         return self._after == b":" and _unescaped(self._name) == WORDS_MEMBER
 
 
-_USUAL_GAPS: Final = frozenset({b":", b",", b": ", b", "})
+_USUAL_GAPS: Final = {b":": b":", b",": b",", b": ": b":", b", ": b","}
+"""Gaps without a bracket, and the last sign of each."""
 
 
 def _unescaped(raw: bytes) -> str:
