@@ -7,7 +7,7 @@ from cavendish.io.blobs.journaled import Arrival, Placed
 
 
 class MemoryJournal:
-    """Implements ``Journal``. ``placed`` is what ``left`` gives; ``broken``: it takes nothing."""
+    """Implements ``Journal``. ``placed`` is what ``left`` gives; ``broken``: it is away."""
 
     def __init__(self) -> None:
         self.arrivals: dict[str, Arrival] = {}
@@ -20,6 +20,8 @@ class MemoryJournal:
         self.arrivals[arrival.attempt_id] = arrival
 
     async def drop(self, attempt_ids: Collection[str]) -> None:
+        if self.broken:
+            raise CavendishError("the books are away")
         for attempt_id in attempt_ids:
             self.arrivals.pop(attempt_id, None)
 

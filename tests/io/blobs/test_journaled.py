@@ -119,6 +119,20 @@ async def test_a_journal_that_takes_nothing_is_done_without(tmp_path: Path, jour
         assert read(store, await store.place(blob, slot())) == picture()
 
 
+async def test_a_journal_that_is_away_for_a_while_lets_go_later(tmp_path: Path, journal: MemoryJournal) -> None:
+    async with opened(tmp_path, journal) as store:
+        for number in range(2):
+            blob = await recorded(store, picture(), f"a{number}")
+            await store.place(blob, slot(row=number))
+            await store.forget(f"a{number}")
+            journal.broken = True
+            await store._sync()
+            journal.broken = False
+        assert list(journal.arrivals) == ["a0", "a1"]
+        await store._sync()
+        assert journal.arrivals == {}
+
+
 async def test_extras_are_kept_as_files(tmp_path: Path, journal: MemoryJournal) -> None:
     async with opened(tmp_path, journal) as store:
         first, second = arrive(store, "a1", picture("red")), arrive(store, "a1", picture("blue"))

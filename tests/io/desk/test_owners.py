@@ -1,5 +1,6 @@
 """Whose job it is: one replica's at a time, and who lost it writes nothing more of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,3 +113,16 @@ async def test_one_token_is_one_job_at_all_replicas(books_of: Opener) -> None:
     first = await one.begin(job(one, token="order"))
     second = await two.begin(job(two, id="j2", token="order"))
     assert (first.id, second.id) == ("j1", "j1")
+
+
+async def test_who_stops_to_wait_takes_nothing_out_of_the_books(books_of: Opener) -> None:
+    books = await books_of("one.a")
+    waits = asyncio.ensure_future(books.begin(job(books)))
+    refused = asyncio.ensure_future(books.end("none", DONE, 2.0, {}))
+    await asyncio.sleep(0)  # both entries are pending
+    for task in (waits, refused):
+        task.cancel()
+    ends = await asyncio.gather(waits, refused, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * 2
+    await books.beat()
+    assert await books.job("j1") is not None

@@ -1,6 +1,7 @@
 """The shared database: transactions that do not overlap, a clock for all, migrations, clear errors."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cavendish.io.clock import SystemClock
+from cavendish.io.state.at_once import CHECKPOINT_AFTER
 from cavendish.io.state.database import Link, StateError, open_database
 from cavendish.io.state.postgres import without_password
 
@@ -248,4 +250,20 @@ async def test_what_need_not_last_yet_lasts_with_the_next_that_does(tmp_path: Pa
     assert synced == []
     assert await database.transact(add_one, brief=True) == 2
     assert len(synced) == 1
+    await database.close()
+
+
+async def test_who_copies_the_file_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    """The log cannot be begun anew while somebody reads; that is not waited for."""
+    database = await open_database(tmp_path, "counters", COUNTERS, SystemClock(), durable=True)
+    await database.transact(add_one)
+    with contextlib.closing(sqlite3.connect(tmp_path / "counters.sqlite3", isolation_level=None)) as copying:
+        copying.execute("BEGIN")
+        copying.execute("SELECT * FROM counters").fetchall()
+        async with asyncio.timeout(15):
+            for _ in range(CHECKPOINT_AFTER + 10):
+                await database.transact(add_one, brief=True, lasting=False)
+                await asyncio.sleep(0)
+            await database.transact(add_one)
+    assert await database.transact(value) == CHECKPOINT_AFTER + 12
     await database.close()

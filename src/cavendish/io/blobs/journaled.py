@@ -187,13 +187,14 @@ class JournaledBlobs(FolderBlobs):
             return replace(blob, ref=held.names[base])
         seen = self._seen.get(blob.ref)
         name = f"{base}.{extension(seen[1] if seen else blob.media_type)}"
+        path = self.root / name
         try:
-            self._write(self.root / name, data)
+            self._write(path, data)
         except FileExistsError:
             await self._to_disk([blob.ref])
             return await super().place(blob, slot)
         held.names[base] = name
-        self._written.setdefault(held.attempt_id, []).append(self.root / name)
+        self._written.setdefault(held.attempt_id, []).append(path)
         if self._fresh_bytes + len(data) <= FRESH_BYTES:
             self._fresh[name] = data
             self._fresh_bytes += len(data)
@@ -297,7 +298,11 @@ class JournaledBlobs(FolderBlobs):
             touched.add(self.root)
 
         await self._commit.run(work)
-        await self._journal.drop(ended)
+        try:
+            await self._journal.drop(ended)
+        except CavendishError:
+            # The books come back: until then they have what the files have, too.
+            self._ended = {**ended, **self._ended}
 
     # --- after a crash ------------------------------------------------------------------------------------------------
 

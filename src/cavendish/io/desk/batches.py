@@ -16,6 +16,9 @@ from .stored import storable
 CANCELLING, FAILED, EXPIRED = "cancelling", "failed", "expired"
 AT_WORK = frozenset({OPEN, CANCELLING})
 
+TOKEN, DELETED = "token", "deleted"
+"""Noted of a batch: the digest of the name that its client gave it; that it is to be forgotten when it has ended."""
+
 BATCHES = """
     CREATE TABLE batches (
         id TEXT PRIMARY KEY,
@@ -119,8 +122,11 @@ class BatchBooks:
 
         await self._books.write(entry)
 
-    async def begin(self, batch: BatchEntry) -> None:
-        """All lines of a batch are there: from now on it is worked on."""
+    async def begin(self, batch: BatchEntry) -> BatchEntry | None:
+        """All lines of a batch are there: from now on it is worked on.
+
+        Unless there is one of the same name by now: that one is returned, and this one does not begin.
+        """
         values = {
             "id": batch.id,
             "owner": batch.owner,
@@ -132,7 +138,15 @@ class BatchBooks:
             "created_at": batch.created_at,
             "ended_at": batch.ended_at,
         }
-        await self._books.write(lambda link: _run(link, _PUT_BATCH, **values))
+        found: list[BatchEntry] = []
+
+        def entry(link: Link) -> None:
+            found[:] = _named(link, batch.caller, batch.door, str(batch.asked[TOKEN])) if TOKEN in batch.asked else ()
+            if not found:
+                link.run(_PUT_BATCH, **values)
+
+        await self._books.write(entry)
+        return found[0] if found else None
 
     async def drop(self, batch_id: str) -> None:
         """Forget a batch and its lines. Its jobs stay as long as jobs do."""
@@ -149,6 +163,11 @@ class BatchBooks:
         """A batch by its id, whosever it is."""
         rows = await self._books.read(lambda link: link.run(f"{_BATCH} WHERE id = :id", id=batch_id))
         return _to_batch(rows[0]) if rows else None
+
+    async def named(self, caller: str, door: str, token: str) -> BatchEntry | None:
+        """The batch of a caller at a door that has this name."""
+        found = await self._books.read(lambda link: _named(link, caller, door, token))
+        return found[0] if found else None
 
     async def batches(self, caller: str, door: str) -> list[BatchEntry]:
         """All batches of a caller at a door, the newest first."""
@@ -255,6 +274,14 @@ _PUT_LINE = (
     "INSERT INTO batch_lines (batch, number, key, place, asked, state, fault)"
     " VALUES (:batch, :number, :key, :place, :asked, :state, :fault)"
 )
+
+
+def _named(link: Link, caller: str, door: str, token: str) -> list[BatchEntry]:
+    # The token is a digest, so its letters mean nothing to LIKE; what it stands beside is compared after that.
+    sql = f"{_BATCH} WHERE caller = :caller AND door = :door AND asked LIKE :said"
+    rows = link.run(sql, caller=caller, door=door, said=f"%{token}%")
+    found = [_to_batch(row) for row in rows]
+    return [batch for batch in found if batch.asked.get(TOKEN) == token and not batch.told.get(DELETED)]
 
 
 def _to_batch(row: Sequence[Any]) -> BatchEntry:

@@ -269,12 +269,11 @@ class DeskBooks:
         Not ``lasting``: it outlives this process at once, and a power cut together with whatever lasts after it.
         """
         pending = _Pending(entry, brief, lasting, asyncio.get_running_loop().create_future())
-        pending.written.add_done_callback(_seen)
         self._pending.append(pending)
         if self._writer is None:
             self._writer = asyncio.ensure_future(self._write_pending())
-        # Shielded: a caller that is cancelled does not take its entry out of the books.
-        await asyncio.shield(pending.written)
+        # A caller that is cancelled takes its wait away, not its entry.
+        await pending.written
 
     async def read(self, work: Callable[[Link], T], *, brief: bool = False) -> T:
         """Look something up, behind everything that is written by then. ``brief``: it is a few rows, by an index."""
@@ -447,8 +446,3 @@ def _answer(written: asyncio.Future[None], error: BaseException | None) -> None:
         written.set_result(None)
     else:
         written.set_exception(error)
-
-
-def _seen(written: asyncio.Future[None]) -> None:
-    if not written.cancelled():
-        written.exception()

@@ -224,6 +224,25 @@ class SpendBook:
 
         await self._database.transact(work, lock=LOCK)
 
+    async def relieve(self, run_id: str, left: Sums) -> None:
+        """Others go on with what a run left in flight when it ended in good order: it is not among its sums any more.
+
+        A run that somebody is at work on stays as it is.
+        """
+
+        def work(link: Link) -> None:
+            if any(run.id == run_id and run.owner for run in map(_run, link.run(schema.RUNS))):
+                return
+            known = {Key(*row[:4]): Sum(*row[4:]) for row in link.run(schema.SUMS_OF_RUN, run=run_id)}
+            fits = {
+                key: known[key].less_unknown(part.attempts, part.unknown_nusd)
+                for key, part in left.items()
+                if key in known and known[key].unknown_nusd >= part.unknown_nusd
+            }
+            _put_sums(link, run_id, fits)
+
+        await self._database.transact(work, lock=LOCK)
+
     async def write_off(self, run: RunEntry) -> bool:
         """Count as spent what a run that is long gone, ledger and all, still holds. False while it is too young."""
 

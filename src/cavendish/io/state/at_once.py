@@ -20,6 +20,9 @@ T = TypeVar("T")
 CHECKPOINT_AFTER = 400
 """Transactions after which what they wrote is moved from the log into the file."""
 
+CHECKPOINT_WAITS_MS = 50
+"""For others who read: nobody writes meanwhile, and a copy of the file that is being made reads for minutes."""
+
 
 class Busy(Exception):
     """Somebody else is at the file just now."""
@@ -95,7 +98,12 @@ class AtOnce:
 def checkpoint(connection: sqlite3.Connection) -> None:
     """Move the log into the file, most of it while others write, and begin it anew. Blocks: for a thread."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    usual_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAITS_MS}")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
     # The first to write after this begins the log, which waits for the medium: not the loop.
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version = {version}")
