@@ -275,7 +275,8 @@ def _check_reference(picture: Image, number: int, model: str, limits: ReferenceL
 
 
 def _too_many(card: ModelCard, count: int, what: str, bound: str) -> RequestError:
-    return RequestError(f"{card.name} takes at most {bound} {what}, got {count}", field="references", allowed=(bound,))
+    takes = "no" if bound == "0" else f"at most {bound}"
+    return RequestError(f"{card.name} takes {takes} {what}, got {count}", field="references", allowed=(bound,))
 
 
 def _cannot(card: ModelCard, name: str, asked: str, allowed: Sequence[str], words: str = "") -> RequestError:

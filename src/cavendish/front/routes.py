@@ -215,7 +215,8 @@ class Routes:
     @property
     def cards(self) -> tuple[EndpointCard, ...]:
         """The endpoints that the run is known to ask, as far as its rows were read."""
-        return tuple(card for name, card in self.catalog.endpoints.items() if name in {*self.wish.via, *self._asked})
+        asked = {*self.wish.via, *self._asked}
+        return tuple(card for name, card in self.catalog.endpoints.items() if name in asked)
 
     def keys_of(self, endpoint: str) -> int:
         """How many keys share the work at an endpoint; 1 where none is needed."""

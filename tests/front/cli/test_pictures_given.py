@@ -74,7 +74,7 @@ def test_fourteen_go_and_fifteen_do_not(pictures, cavendish):
         (["anna.png:person"] * 5, "nano-banana-2", "at most 4 person references, got 5"),
         (["vase.png:object"] * 7, "nano-banana-pro", "at most 6 object references, got 7"),
         (["look.png:style"] * 4, "nano-banana-pro", "at most 3 style references, got 4"),
-        (["look.png:mask"], "nano-banana-2", "at most 0 mask references, got 1"),
+        (["look.png:mask"], "nano-banana-2", "Nano Banana 2 takes no mask references, got 1"),
         (["look.png:hero"], "nano-banana-2", "there is no role 'hero'; there are: object, person, style, mask"),
         (["gone.png:style"], "nano-banana-2", "reference 1: picture gone.png: No such file"),
         (["vase.png", "notes.txt"], "nano-banana-2", "reference 2: notes.txt is no picture"),

@@ -1,9 +1,11 @@
 """Several gateways as processes of their own over one state and one store, with a slow simulator behind them."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -18,6 +20,9 @@ import pytest_asyncio
 
 from cavendish.front.cli import main
 from cavendish.front.gateway.app import Gateway
+from cavendish.io.clock import SystemClock
+from cavendish.io.desk.schema import MIGRATIONS
+from cavendish.io.state.database import open_database
 from cavendish.sim.profile import Latency, Profile, load_profile
 from cavendish.sim.server import SimServer, start_server
 
@@ -140,6 +145,24 @@ async def ask(
                 continue
         await asyncio.sleep(0.1)
     raise AssertionError("nobody answered")
+
+
+async def of_unknown_fate(state: str | Path) -> int:
+    """How many calls the books say may have been billed for nothing: those that were under way at the kill."""
+    database = await open_database(state, "desk", MIGRATIONS, SystemClock())
+    try:
+        return await database.transact(
+            lambda link: link.run("SELECT COUNT(*) FROM attempts WHERE charged = 'unknown'")[0][0]
+        )
+    finally:
+        await database.close()
+
+
+def arrived(state: Path) -> int:
+    """How many calls have something on the disk that came of them, whoever dies now."""
+    sql = "SELECT COUNT(*) FROM attempts WHERE charged = 'yes' OR id IN (SELECT attempt FROM arrivals)"
+    with contextlib.closing(sqlite3.connect(state / "desk.sqlite3")) as books:
+        return books.execute(sql).fetchone()[0]
 
 
 async def until(holds: Callable[[], bool]) -> None:

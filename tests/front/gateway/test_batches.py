@@ -347,6 +347,45 @@ async def test_openai_s_batch_can_be_cancelled(gateway: Gateway, upstream: SimSe
             await client.batches.cancel(batch.id)
 
 
+@pytest.mark.parametrize("world", ["google", "openai"])
+async def test_a_batch_of_the_same_name_is_made_once(gateway: Gateway, upstream: SimServer, world: str) -> None:
+    """Also when both requests come side by side; the name with other words is refused."""
+    source = ""
+    if world == "openai":
+        body = {"model": MODEL, "prompt": "a kite"}
+        line = {"custom_id": "k", "method": "POST", "url": "/v1/images/generations", "body": body}
+        async with openai_client(gateway) as client:
+            file = await client.files.create(file=("kites.jsonl", json.dumps(line).encode()), purpose="batch")
+        source = file.id
+    headers = {"Idempotency-Key": "kites-of-today", "x-cavendish-mode": "standard"}
+
+    async def make(http: aiohttp.ClientSession, words: str) -> tuple[int, Any]:
+        path, wish = f"/v1beta/models/{MODEL}:batchGenerateContent?key=any", inline(words)
+        if world == "openai":
+            endpoint = "/v1/images/generations" if words == "a kite" else "/v1/images/edits"
+            path, wish = "/v1/batches", {"input_file_id": source, "endpoint": endpoint, "completion_window": "24h"}
+        async with http.post(gateway.url + path, json=wish, headers=headers) as answer:
+            page = await answer.json()
+            return answer.status, page.get("name") or page.get("id") or page["error"]["message"]
+
+    async with aiohttp.ClientSession() as http:
+        first, second = await asyncio.gather(make(http, "a kite"), make(http, "a kite"))
+        assert first == second == await make(http, "a kite")
+        status, message = await make(http, "another")
+        assert (status, "Idempotency-Key" in message) == (400, True)
+
+        async def work() -> Any:
+            async with http.get(f"{gateway.url}/metrics") as page:
+                return "cavendish_jobs_at_work 0" in await page.text() and bought(upstream)
+
+        await until(work, bool)
+    assert (first[0], bought(upstream)) == (200, 1)
+
+
+def inline(words: str) -> dict[str, Any]:
+    return {"batch": {"inputConfig": {"requests": {"requests": [{"request": asking(words)}]}}}}
+
+
 async def test_the_worlds_have_each_their_own_batches(gateway: Gateway) -> None:
     async with openai_client(gateway) as client:
         batch = await begun(client, [line("kite", {"prompt": "a red kite"})], "/v1/images/generations")

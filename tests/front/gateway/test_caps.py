@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -19,6 +20,8 @@ from cavendish.io.clock import SystemClock
 from cavendish.io.desk.ledger import JobLedger
 from cavendish.sim.server import SimServer
 from tests.front.gateway.replicas import kill, until
+from tests.front.gateway.test_batches import begun, line
+from tests.front.gateway.test_batches_by_jobs import PLACE
 
 MODEL = "google/nano-banana-2"
 
@@ -75,6 +78,69 @@ async def test_what_was_spent_is_in_the_book(capped: Gateway, upstream: SimServe
     assert (run.title, run.owner) == ("gateway", "")
     assert line.sum.pictures == 2
     assert line.sum.billed_nusd == round(upstream.sim.stats(0.0, 0.0)["billed_usd"] * 1e9)
+
+
+async def test_what_the_dead_had_set_aside_for_a_batch_is_free_when_another_has_the_batch(
+    tmp_path: Path, setup: Setup, upstream: SimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy, "AFTER_S", 0.0)
+    site: Any = upstream.site("google")
+    site.bulk.batches.mood.waits = 1e6
+    options = GatewayOptions(tmp_path / "store", "one", port=0, grace_s=0.1)
+    one, two = Gateway(setup, options), Gateway(setup, replace(options, replica="two"))
+    await one.open()
+    async with openai.AsyncOpenAI(api_key="none", base_url=f"{one.url}/v1", max_retries=0) as client:
+        await begun(
+            client, [line(f"kite {number}", {"prompt": "a kite", "model": MODEL}) for number in range(4)], PLACE
+        )
+        await until(lambda: bool(site.bulk.batches.all("a-key-of-nobody")))
+    book = await open_book(setup.settings, SystemClock())
+    (before,) = await book.states(SystemClock().now())
+    await kill(one)
+    await two.open()
+    assert two._desk is not None
+    await until(lambda: two._desk is not None and two._desk.live == 4)
+    for after_s, held in ((600.0, True), (0.0, False)):
+        # Not before all of its lines were told of, which may take a while.
+        monkeypatch.setattr(legacy, "BATCHES_AFTER_S", after_s)
+        await two._desk._beat()
+        assert {run.id.partition(".")[0]: bool(run.owner) for run in await book.runs()} == {"one": held, "two": True}
+    assert before.held_nusd > 0
+    await book.close()
+    await two.close()
+    await one.close(at_once=True)
+
+
+async def test_a_batch_at_the_provider_counts_once_while_the_gateway_is_away_and_after(
+    tmp_path: Path, setup: Setup, upstream: SimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy, "BATCHES_AFTER_S", 0.0)
+    site: Any = upstream.site("google")
+    site.bulk.batches.mood.waits = 1e6
+    gateway = Gateway(setup, GatewayOptions(tmp_path / "store", port=0, grace_s=0.1))
+    await gateway.open()
+    async with openai.AsyncOpenAI(api_key="none", base_url=f"{gateway.url}/v1", max_retries=0) as client:
+        lines = [line(f"kite {number}", {"prompt": "a kite", "model": MODEL}) for number in range(4)]
+        await begun(client, lines, PLACE)
+        await until(lambda: bool(site.bulk.batches.all("a-key-of-nobody")))
+    await gateway.close()
+    book = await open_book(setup.settings, SystemClock())
+    (away,) = await book.states(SystemClock().now())
+    assert away.held_nusd == 0
+    assert away.spent_nusd > 4 * 33_000_000
+    again = Gateway(setup, GatewayOptions(tmp_path / "store", port=0, grace_s=0.1))
+    await again.open()
+    assert again._desk is not None
+    await until(lambda: again._desk is not None and again._desk.live == 4)
+    account = again._desk._till._account
+    assert account is not None
+    await account._written(None)
+    await again._desk._beat()
+    (back,) = await book.states(SystemClock().now())
+    assert back.spent_nusd == 0
+    assert back.held_nusd >= away.spent_nusd
+    await book.close()
+    await again.close()
 
 
 async def test_what_the_dead_had_set_aside_is_free_when_another_has_its_jobs(

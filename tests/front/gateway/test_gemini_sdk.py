@@ -182,7 +182,35 @@ async def test_a_refusal_is_told_by_each_candidate(gateway: Gateway, fault: str,
     config = types.GenerateContentConfig(candidate_count=2)
     answer = await client.models.generate_content(model=MODEL, contents=f"a kite [sim:{fault}]", config=config)
     assert drawn(answer) == []
-    assert {candidate.finish_reason for candidate in answer.candidates or ()} == {types.FinishReason(finish)}
+    assert [candidate.finish_reason for candidate in answer.candidates or ()] == [types.FinishReason(finish)] * 2
+    assert answer.usage_metadata
+    assert answer.usage_metadata.candidates_token_count is not None
+    streamed = await client.models.generate_content_stream(model=MODEL, contents=f"a kite [sim:{fault}]", config=config)
+    last = [chunk async for chunk in streamed][-1]
+    assert [candidate.finish_reason for candidate in last.candidates or ()] == [types.FinishReason(finish)] * 2
+    await client.aclose()
+
+
+@pytest.mark.parametrize("fault", ["image_safety", "prompt_blocked", "prompt_blocked,times=1", "no_image"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_fewer_pictures_are_an_error_to_who_is_strict(gateway: Gateway, fault: str, stream: bool) -> None:
+    """Google says a refusal with status 200, which its SDK takes for a success without pictures."""
+    client = google(gateway).aio
+    options = types.HttpOptions(headers={"x-cavendish-strict": "true"})
+    asked = types.GenerateContentConfig(candidate_count=3, http_options=options)
+    wanted: dict[str, Any] = {"model": "nano-banana-2.1", "contents": f"a kite [sim:{fault}]", "config": asked}
+    count = 1 if "times" in fault else 3
+
+    async def ask() -> None:
+        if stream:
+            assert [chunk async for chunk in await client.models.generate_content_stream(**wanted)]
+        else:
+            await client.models.generate_content(**wanted)
+
+    with pytest.raises(errors.ClientError, match=f"{count} of 3 pictures did not come") as caught:
+        await ask()
+    assert caught.value.code == 400
+    assert ("/v1/jobs/" in str(caught.value)) == (count == 1)
     await client.aclose()
 
 

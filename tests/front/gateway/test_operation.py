@@ -153,16 +153,24 @@ async def test_no_page_of_a_browser_may_ask_unless_it_is_named(open_gateway: Ope
         assert answer.status == 204
         assert answer.headers["Access-Control-Allow-Origin"] == "https://app.test"
     drawn = await draw(line, gateway, Origin="https://app.test")
+    assert drawn.status == 200
     assert drawn.headers["Access-Control-Allow-Origin"] == "https://app.test"
+    assert {"x-cavendish-notices", "retry-after"} <= set(drawn.headers["Access-Control-Expose-Headers"].split(", "))
     other = await draw(line, gateway, Origin="https://other.test")
+    assert other.status == 403
     assert "Access-Control-Allow-Origin" not in other.headers
+
+
+async def test_for_pages_of_anybody_a_gateway_needs_keys(open_gateway: Opener, line) -> None:
+    gateway = await open_gateway(guard=GuardRules(origins=("*",)))
+    assert (await draw(line, gateway, Origin="https://app.test")).status == 403
 
 
 async def test_spans_where_somebody_listens(gateway: Gateway, line, monkeypatch) -> None:
     heard = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(heard))
-    monkeypatch.setattr(traces.trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(traces.trace, "get_tracer_provider", lambda: provider)
     above = "4bf92f3577b34da6a3ce929d0e0e4736"
     await draw(line, gateway, traceparent=f"00-{above}-00f067aa0ba902b7-01")
     spans = {span.name: span for span in heard.get_finished_spans()}

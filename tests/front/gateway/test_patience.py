@@ -1,5 +1,6 @@
 """How long a provider in trouble is asked again while a client waits, and what happens when its time is over."""
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ from cavendish.front.gateway.app import Gateway
 from cavendish.front.gateway.jobs.patience import TROUBLE_S, policy_of, within_s
 from cavendish.model.fault import FaultKind
 from cavendish.sim.server import SimServer
+from tests.front.gateway.conftest import Opener
 
 OVER = (FaultKind.SERVER_ERROR, FaultKind.OVERLOADED, FaultKind.CONNECT)
 
@@ -57,6 +59,22 @@ async def test_no_call_leaves_when_google_s_client_has_hung_up(gateway: Gateway,
     assert caught.value.status == "DEADLINE_EXCEEDED"
     assert upstream.sim.stats(0.0, 0.0)["requests"] < 4
     await client.aclose()
+
+
+async def test_who_hangs_up_before_its_turn_is_told_so_and_buys_nothing(
+    open_gateway: Opener, upstream: SimServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CAVENDISH_SIM_RPM", "1")
+    gateway = await open_gateway()
+    session = aiohttp.ClientSession(gateway.url, headers={"X-Server-Timeout": "5"})
+    async with asyncio.timeout(10), session as line:
+        for status in (200, 429):
+            body = {"model": "nano-banana-2", "prompt": f"a kite for {status}"}
+            async with line.post("/v1/images/generations", json=body) as answer:
+                assert answer.status == status
+    assert upstream.sim.stats(0.0, 0.0)["requests"] == 1
+    assert gateway._desk is not None
+    assert gateway._desk.live == 0
 
 
 async def test_a_job_goes_on_when_the_time_of_who_asked_for_it_is_over(gateway: Gateway):

@@ -13,6 +13,7 @@ import pytest_asyncio
 from cavendish.front.gateway.app import Gateway
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
+from tests.front.gateway.keyring import make_key
 
 ASKED = {"model": "nano-banana-2", "prompt": "a red kite", "n": 2, "response_format": "b64_json"}
 
@@ -62,6 +63,21 @@ async def test_a_repeat_that_says_so_is_answered_with_the_first(line, gateway: G
     assert bought(upstream) == 2
     assert again["data"] == first["data"]
     assert headers["x-cavendish-replayed"] == "true"
+
+
+async def test_a_repeat_of_what_was_refused_is_no_repeat_of_an_earlier_answer(
+    line, gateway: Gateway, upstream: SimServer
+) -> None:
+    """OpenAI's clients ask again after a 429: the picture before that one is not theirs once more."""
+    key = {"Authorization": f"Bearer {await make_key(rpm=1)}"}
+    first, _ = await ask(line, gateway, **key)
+    assert len(first["data"]) == 2
+    refused, _ = await ask(line, gateway, **key)
+    assert refused["error"]["code"] == "rate_limit_exceeded"
+    again, headers = await ask(line, gateway, **key, **{"x-stainless-retry-count": "1"})
+    assert again["error"]["code"] == "rate_limit_exceeded"
+    assert "x-cavendish-replayed" not in headers
+    assert bought(upstream) == 2
 
 
 async def test_who_hung_up_and_asks_again_gets_what_was_bought(line, gateway: Gateway, upstream: SimServer) -> None:

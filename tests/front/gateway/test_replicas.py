@@ -1,6 +1,7 @@
 """Several replicas: they share jobs and idempotency, and one that is killed loses no picture that was paid for."""
 
 import asyncio
+import errno
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,11 +12,22 @@ import pytest_asyncio
 
 from cavendish.errors import FolderError
 from cavendish.front.gateway.app import Gateway
+from cavendish.front.gateway.jobs import desk
 from cavendish.front.gateway.jobs.replica import take_seat
 from cavendish.io.desk.ledger import JobLedger
 from cavendish.sim.server import SimServer
 from tests.front.gateway.conftest import Opener
-from tests.front.gateway.replicas import Starter, ask, bought, kill, slow_upstream, start, until
+from tests.front.gateway.replicas import (
+    Starter,
+    arrived,
+    ask,
+    bought,
+    kill,
+    of_unknown_fate,
+    slow_upstream,
+    start,
+    until,
+)
 from tests.postgres import postgres_server, postgres_url
 
 __all__ = ["bought", "postgres_server", "postgres_url", "slow_upstream", "start"]
@@ -41,18 +53,19 @@ async def test_two_that_start_at_once_share_a_server(start: Starter, line, postg
     assert len({str(body["data"]) for _, body in answers}) == 1
 
 
-async def test_who_is_killed_loses_nothing_that_was_paid_for(start: Starter, line, bought) -> None:
+async def test_who_is_killed_loses_nothing_that_was_paid_for(start: Starter, line, bought, tmp_path: Path) -> None:
+    state = tmp_path / "state"
     one, two = await asyncio.gather(start("one"), start("two"))
     body = {**KITE, "n": 12}
     asking = asyncio.ensure_future(ask(line, [one.url, two.url], body, "order-2"))
-    await until(lambda: bought("pictures") >= 3)
+    await until(lambda: arrived(state) >= 3)
     one.send(signal.SIGKILL)
-    in_flight = bought("in_flight")
     await one.ended()
+    kept = arrived(state)
     status, answer = await asking
     assert (status, len(answer["data"])) == (200, 12)
     assert len({picture["b64_json"] for picture in answer["data"]}) == 12
-    assert bought("requests") <= 12 + in_flight
+    assert bought("requests") <= 12 + await of_unknown_fate(state) <= 24 - kept
 
 
 async def test_who_is_told_to_end_finishes_what_is_in_flight(start: Starter, line, bought) -> None:
@@ -105,6 +118,38 @@ async def test_the_heir_adopts_what_arrived_at_the_dead(
     await asyncio.gather(asking, return_exceptions=True)
     two = await open_gateway(replica="two")
     status, answer = await ask(line, [two.url], {**KITE, "n": 1}, "order-4")
+    assert (status, len(answer["data"])) == (200, 1)
+    assert upstream.sim.stats(0.0, 0.0)["requests"] == 1
+
+
+async def test_an_heir_whose_disk_fails_for_a_moment_lives_on(
+    open_gateway: Opener, line, upstream: SimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who beats no more is taken for dead: what it has in flight would be bought again."""
+    monkeypatch.setattr(desk, "BEAT_EVERY_S", 0.05)
+    one, two = await open_gateway(replica="one"), await open_gateway(replica="two")
+    adopt, tries, stuck = two._desk.blobs.adopt, [], asyncio.Event()
+
+    async def failing_at_first(attempt_ids: object) -> object:
+        tries.append(attempt_ids)
+        if len(tries) == 1:
+            raise OSError(errno.EIO, "the disk")
+        return await adopt(attempt_ids)
+
+    async def never(self: JobLedger, receipts: object) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(two._desk.blobs, "adopt", failing_at_first)
+    with monkeypatch.context() as broken:
+        broken.setattr(JobLedger, "settle_all", never)
+        asking = asyncio.ensure_future(ask(line, [one.url], {**KITE, "n": 1}, "order-6"))
+        await stuck.wait()
+    await kill(one)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    async with asyncio.timeout(10):
+        status, answer = await ask(line, [two.url], {**KITE, "n": 1}, "order-6")
     assert (status, len(answer["data"])) == (200, 1)
     assert upstream.sim.stats(0.0, 0.0)["requests"] == 1
 

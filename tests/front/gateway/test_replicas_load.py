@@ -11,11 +11,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from cavendish.io.clock import SystemClock
-from cavendish.io.desk.schema import MIGRATIONS
-from cavendish.io.state.database import open_database
 from cavendish.sim.server import SimServer
-from tests.front.gateway.replicas import Replica, Starter, ask, bought, slow_upstream, start, until
+from tests.front.gateway.replicas import Replica, Starter, ask, bought, of_unknown_fate, slow_upstream, start, until
 from tests.postgres import postgres_server, postgres_url
 
 __all__ = ["bought", "postgres_server", "postgres_url", "slow_upstream", "start"]
@@ -60,17 +57,6 @@ async def under_load(
     replicas[0].send(signal.SIGKILL)
     await replicas[0].ended()
     return await asyncio.gather(*asking)
-
-
-async def of_unknown_fate(state: str | Path) -> int:
-    """How many calls the books say may have been billed for nothing: those that were under way at the kill."""
-    database = await open_database(state, "desk", MIGRATIONS, SystemClock())
-    try:
-        return await database.transact(
-            lambda link: link.run("SELECT COUNT(*) FROM attempts WHERE charged = 'unknown'")[0][0]
-        )
-    finally:
-        await database.close()
 
 
 def held_to_account(answers: list[tuple[int, dict]], n: int) -> None:

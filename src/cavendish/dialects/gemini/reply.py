@@ -131,7 +131,8 @@ def _without_picture(response: WireResponse, answer: Gathered, call: Call) -> Fa
 
 def write_done(done: Done, *, stream: bool, vertex: bool = False) -> WireResponse:
     """An answer with pictures: one candidate for each, and one for each that is missing."""
-    usage = write_usage(done.usage, with_picture=True, tier=done.tier, vertex=vertex)
+    drawn = bool(done.finals) or not done.shortfall
+    usage = write_usage(done.usage, with_picture=drawn, tier=done.tier, vertex=vertex)
     said = _Said(_trailer(usage, done.answered_by, done.response_id))
     for parts in _candidates(done):
         said.add(parts, {"finishReason": done.finish if done.finish in DELIVERED else "STOP"})
@@ -171,7 +172,7 @@ def _candidates(done: Done) -> Iterator[tuple[Part, ...]]:
         end = final + 1 if number < len(finals) else len(done.parts)
         yield _with_final_last(done.parts[start:final], done.parts[final], done.parts[final + 1 : end])
         start = end
-    if not finals:
+    if not finals and not done.shortfall:
         yield done.parts
 
 

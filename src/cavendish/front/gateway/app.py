@@ -115,7 +115,7 @@ class Gateway:
         await must_be_guarded(KeyBooks(books), options.host, workshop.clock.now())
         desk = Desk(workshop, books, blobs, options.rules, Peers(books, seat))
         desk.seal = await asyncio.to_thread(seal_of, self._setup.settings)
-        self._gate = Gate(desk.keeper, alone=is_loopback(options.host))
+        self._gate = Gate(desk.keeper, alone=is_loopback(options.host), origins=options.guard.origins)
         self._stack.push_async_callback(lambda: desk.close(LAST_S))
         await desk.open()
         self._desk = desk

@@ -12,7 +12,7 @@ from typing import Any
 
 from .app import Gateway
 
-GARBAGE_EVERY = 20_000
+GARBAGE_EVERY = 50_000
 """Objects between two looks for garbage. Almost none of a request's is in a circle: to look often finds nothing."""
 
 

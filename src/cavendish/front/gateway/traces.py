@@ -22,11 +22,16 @@ except ImportError:  # an extra
 NAME = "cavendish"
 
 
+def is_heard() -> bool:
+    """Whether somebody has set up where spans go."""
+    return trace is not None and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 @contextlib.contextmanager
 def span_of(request: web.Request) -> Generator[dict[str, Any]]:
     """A span for a request, below its client's where that says so; what is put into the dict becomes its attributes."""
     told: dict[str, Any] = {}
-    if trace is None or propagate is None:
+    if trace is None or propagate is None or not is_heard():
         yield told
         return
     tracer = trace.get_tracer(NAME)
@@ -38,7 +43,7 @@ def span_of(request: web.Request) -> Generator[dict[str, Any]]:
 
 def note_call(attempt: Attempt) -> None:
     """A span for a call that has ended, below that of the request whose job it was for."""
-    if trace is None or attempt.settled_at is None:
+    if trace is None or attempt.settled_at is None or not is_heard():
         return
     span = trace.get_tracer(NAME).start_span(
         f"call {attempt.route.model}",

@@ -14,7 +14,17 @@ from typing import Final, Protocol
 
 from ....errors import InputError
 from ....io.blobs.flow import flowing, joined
-from ....io.desk.batches import AT_WORK, CANCELLING, EXPIRED, FAILED, BatchBooks, BatchEntry, LineEntry, Standing
+from ....io.desk.batches import (
+    AT_WORK,
+    CANCELLING,
+    DELETED,
+    EXPIRED,
+    FAILED,
+    BatchBooks,
+    BatchEntry,
+    LineEntry,
+    Standing,
+)
 from ....io.desk.books import CANCELLED, DONE, OPEN
 from ....io.desk.stored import FileEntry
 from ....io.state.port import StateError
@@ -50,8 +60,6 @@ LOOK_EVERY_S: Final = 2.0
 SWEEP_EVERY_S: Final = 600.0
 OUTPUT, ERRORS = "output", "errors"
 CANCELLED_AT: Final = "cancelled_at"
-DELETED: Final = "deleted"
-"""Noted of a batch that is to be forgotten when it has ended."""
 
 WINDOWS_S: Final[Mapping[str, float]] = {World.OPENAI: WINDOW_S, World.GOOGLE: 2 * WINDOW_S}
 """How long a batch may take; what has no result by then expires. As their guides on batches have it (2026-11)."""
@@ -132,11 +140,14 @@ class Batches:
 
     # --- what clients ask ---------------------------------------------------------------------------------------------
 
-    async def create(self, batch: BatchEntry) -> None:
-        """A batch whose lines are all written down begins."""
-        await self.books.begin(batch)
+    async def create(self, batch: BatchEntry) -> BatchEntry:
+        """A batch whose lines are all written down begins, unless one of the same name did meanwhile: then that one."""
+        if (other := await self.books.begin(batch)) is not None:
+            await self.books.drop(batch.id)
+            return other
         if batch.state == OPEN:
             self._start(batch)
+        return batch
 
     async def find(self, batch_id: str, caller: str, door: str) -> BatchEntry | None:
         """A batch of this caller's, made at this door."""
@@ -422,6 +433,7 @@ class Batches:
 
     async def _inherit(self) -> None:
         for batch in await self.books.inherit():
+            await self._desk.heir(batch.owner, batch.id)
             if batch.id not in self._live and batch.state in AT_WORK:
                 self._start(replace(batch, owner=self.books.owner))
 

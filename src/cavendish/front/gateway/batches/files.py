@@ -210,6 +210,8 @@ class Files:
 
     async def referenced(self, request: ImageRequest, caller: str) -> ImageRequest | Fault:
         """The request with the pictures that it names by the address of a file here; others' addresses stay."""
+        if not any(isinstance(part, Image) and part.uri for turn in request.turns for part in turn.parts):
+            return request
         turns: list[Turn] = []
         for turn in request.turns:
             parts: list[Part] = []

@@ -109,10 +109,10 @@ def without_drafts(reply: Done) -> Done:
     return replace(reply, parts=parts, finals=tuple(place for place, i in enumerate(kept) if i in reply.finals))
 
 
-def beside(reply: Done) -> dict[str, Any]:
-    """What a body says beside its pictures: what is missing and why, and what could not be honoured."""
+def beside(reply: Done, *, missing: bool = True) -> dict[str, Any]:
+    """What a body says beside its pictures: what is ``missing`` and why, and what could not be honoured."""
     told: dict[str, Any] = {}
-    if reply.shortfall:
+    if missing and reply.shortfall:
         told["missing"] = [error_object(in_openai_s_words(fault)) for fault in reply.shortfall]
     if reply.notices:
         told["notices"] = [{"code": n.code, "message": n.text, "param": n.field} for n in reply.notices]

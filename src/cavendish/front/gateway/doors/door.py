@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -200,10 +201,7 @@ class Door:
         """The reply; who asked for all or nothing gets an error that names the job."""
         reply = self.made(answer)
         if isinstance(reply, Done) and answer.faults and is_strict(request.headers):
-            fault = answer.faults[0]
-            message = f"{len(answer.faults)} of {len(answer.outcomes)} pictures did not come: {said(fault)}"
-            kept = f"the others are kept as job {answer.job_id}, at {JOBS}{answer.job_id}"
-            return fault.having(message=f"{message}; {kept}")
+            return missing_of(answer)
         return reply
 
     def made(self, answer: Answer) -> Reply:
@@ -268,6 +266,14 @@ def is_spent(reply: Reply) -> bool:
     return isinstance(reply, Fault) and reply.kind is FaultKind.BUDGET
 
 
+def missing_of(answer: Answer) -> Fault:
+    """What is missing as the one fault, which names the job that has the others."""
+    fault = answer.faults[0]
+    message = f"{len(answer.faults)} of {len(answer.outcomes)} pictures did not come: {said(fault)}"
+    kept = f"; the others are kept as job {answer.job_id}, at {JOBS}{answer.job_id}" if answer.pictures else ""
+    return fault.having(message=f"{message}{kept}")
+
+
 def said(fault: Fault) -> str:
     """A fault in a few words."""
     return fault.message or fault.kind.value.replace("_", " ")
@@ -277,7 +283,8 @@ def _notices_header(notices: tuple[Notice, ...]) -> dict[str, str]:
     return {"x-cavendish-notices": _listed(notices)} if notices else {}
 
 
-def _listed(notices: Iterable[Notice]) -> str:
+@lru_cache(maxsize=256)
+def _listed(notices: tuple[Notice, ...]) -> str:
     """Notices as JSON that is whole, as many as a header can hold; the body has them all."""
     held: list[str] = []
     for notice in notices:

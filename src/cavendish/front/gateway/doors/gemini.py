@@ -19,8 +19,9 @@ from ....model.request import Image, ImageRequest, Role, Turn
 from ....plan.estimate import input_tokens
 from ...routes import Routes, dialect_of
 from ...session.carry import Target
-from ..wants import Asked, Refused, fault_of
-from .door import json_response
+from ..jobs.answer import outward
+from ..wants import Answer, Asked, Refused, fault_of
+from .door import ANY, is_strict, json_response, missing_of
 from .talking import Talking
 from .wishes import in_its_words
 
@@ -51,6 +52,27 @@ class GeminiDoor(Talking):
         resolved = routes.resolve(request.model)
         target = Target.common([Target.of(route, dialect_of(route)) for route in resolved])
         return not target.signs or (target.insists and any(map(_is_unsigned, request.turns)))
+
+    def made(self, answer: Answer) -> Reply:
+        """What came of a job: a candidate for each picture also where Google refused them all."""
+        reply = super().made(answer)
+        if not isinstance(reply, Fault) or reply.kind is FaultKind.PROMPT_BLOCKED or not self._is_an_answer(reply):
+            return reply
+        missing = tuple(map(outward, answer.faults))
+        usage, notices = reply.usage, answer.notices
+        return Done((), (), usage=usage, response_id=answer.job_id, shortfall=missing, notices=notices)
+
+    def reply(self, answer: Answer, request: web.Request) -> Reply:
+        """The reply; an error in any case to who asked for all or nothing."""
+        reply = super().reply(answer, request)
+        if not isinstance(reply, Fault) or not is_strict(request.headers) or not self._is_an_answer(reply):
+            return reply
+        told = missing_of(answer).message
+        return Fault(FaultKind.INVALID_REQUEST, told, status=400, reason="FAILED_PRECONDITION", usage=reply.usage)
+
+    def _is_an_answer(self, fault: Fault) -> bool:
+        """Whether Google says this with status 200, which no client takes for an error."""
+        return self.dialect.write_reply(fault, ANY).status == 200
 
     async def count(self, request: web.Request, match: re.Match[str], _caller: str) -> web.StreamResponse:
         """How many tokens a request comes to: an estimate, for nobody is asked."""

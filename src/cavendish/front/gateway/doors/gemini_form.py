@@ -65,7 +65,7 @@ def _told(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _noted(written: WireResponse, reply: Reply) -> WireResponse:
     """The answer with a member beside it; of a stream in the last event, which tells how it ended."""
-    noted = beside(replace(reply, shortfall=())) if isinstance(reply, Done) else {}
+    noted = beside(reply, missing=False) if isinstance(reply, Done) else {}
     if not noted:
         return written
     body: Any = written.body

@@ -23,6 +23,7 @@ from ....wire.message import JsonBody, WireResponse
 from ....wire.reading import text
 from ..batches.batches import MODE, OUTPUT, Batches
 from ..batches.modes import Dearer, page_of_mode, read_mode
+from ..batches.named import earlier, name_of
 from ..jobs.answer import reply_of
 from ..routing import World
 from ..transit.outlet import send
@@ -91,17 +92,29 @@ class GoogleBatches:
             caller=caller,
             door=World.GOOGLE,
             created_at=self._batches.files.now(),
-            asked={"model": wish.model, "name": wish.name, "file": wish.file, MODE: mode},
+            asked={
+                "model": wish.model,
+                "name": wish.name,
+                "file": wish.file,
+                MODE: mode,
+                **name_of(request.headers, wish.lines),
+            },
         )
+        known = await earlier(self._batches.books, caller, World.GOOGLE, batch.asked)
+        if known is not None:
+            self._google.intake.drop(batch_id)
+            is_other = isinstance(known, Fault)
+            return await self._google.refuse(request, known) if is_other else await self._told(request, known)
         dearer = Dearer(self._batches, caller, mode)
         refused = await self._added(request, batch, wish, dearer)
         if refused is not None:
             self._google.intake.drop(batch_id)
             await self._batches.books.drop(batch_id)
             return await self._google.refuse(request, refused)
-        batch = replace(batch, told=dearer.told())
-        await self._batches.create(batch)
-        return await self._told(request, batch)
+        made = await self._batches.create(replace(batch, told=dearer.told()))
+        if made.id != batch_id:
+            self._google.intake.drop(batch_id)
+        return await self._told(request, made)
 
     async def list(self, request: web.Request, _match: re.Match[str], caller: str) -> web.StreamResponse:
         """One page of a caller's batches, the newest first."""

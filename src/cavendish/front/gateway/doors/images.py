@@ -56,7 +56,7 @@ class ImagesDoor(Door):
                 return call
             wanted, extra = _response_format(call.request.extra)
             base = self.desk.links.base(request) if wanted == _BY_ADDRESS else ""
-            asked = lifted(call.request.having(extra=extra))
+            asked = lifted(call.request if extra == call.request.extra else call.request.having(extra=extra))
         except RequestError as error:
             return fault_of(error)
         return ImagesCall(asked, call.stream, base=base, chat_usage=wire.path == OPENROUTER, notices=notices)

@@ -75,14 +75,14 @@ class ImagesForm(OpenaiImagesDialect):
 
     def _body(self, body: dict[str, Any], reply: Done, call: Call) -> dict[str, Any]:
         shown = {"created": self._now(), **_drawn(reply), **_asked(call)}
-        told = {**body, **shown, **beside(replace(reply, shortfall=())), **sources_of(reply.grounding)}
+        told = {**body, **shown, **beside(reply, missing=False), **sources_of(reply.grounding)}
         if isinstance(call, ImagesCall) and call.chat_usage and "usage" in body:
             told["usage"] = write_chat_usage(reply.usage)
         return told
 
     def _event(self, event: dict[str, Any], reply: Done) -> dict[str, Any]:
         known = {name: value for name, value in _drawn(reply).items() if name == "size"}
-        last = beside(replace(reply, shortfall=())) if str(event["type"]).endswith(".completed") else {}
+        last = beside(reply, missing=False) if str(event["type"]).endswith(".completed") else {}
         return {**event, "created_at": self._now(), **known, **last}
 
     def _now(self) -> int:
@@ -94,7 +94,7 @@ def _in_openai_s_codes(reply: Reply) -> Reply:
     match reply:
         case Fault():
             return _in_its_code(reply)
-        case Done():
+        case Done() if reply.shortfall:
             return replace(reply, shortfall=tuple(map(_in_its_code, reply.shortfall)))
         case _:
             return reply

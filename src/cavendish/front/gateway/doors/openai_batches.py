@@ -19,6 +19,7 @@ from ....wire.message import JsonBody, WireRequest
 from ....wire.reading import mapping, member, text
 from ..batches.batches import CANCELLED_AT, ERRORS, LIFE, MODE, NO_TURN, OUTPUT, TOO_LATE, WINDOWS_S, Batches
 from ..batches.modes import Dearer, page_of_mode, read_mode
+from ..batches.named import earlier, name_of
 from ..routing import World
 from ..wants import Answer
 from .door import Door, json_response
@@ -95,6 +96,11 @@ class OpenaiBatches:
         asked = body if isinstance(body, Fault) else _read(body, self._places, request.headers)
         if isinstance(asked, Fault):
             return await self._openai.refuse(request, asked)
+        asked |= name_of(request.headers)
+        known = await earlier(self._batches.books, caller, World.OPENAI, asked)
+        if known is not None:
+            refused = isinstance(known, Fault)
+            return await self._openai.refuse(request, known) if refused else json_response(await self._told(known))
         file = await self._batches.files.find(str(asked["file"]), caller)
         if file is None:
             fault = missing("File", f"file-{asked['file']}")
@@ -116,8 +122,7 @@ class OpenaiBatches:
             state=FAILED if errors else OPEN,
             ended_at=now if errors else None,
         )
-        await self._batches.create(batch)
-        return json_response(await self._told(batch))
+        return json_response(await self._told(await self._batches.create(batch)))
 
     async def list(self, request: web.Request, _match: re.Match[str], caller: str) -> web.StreamResponse:
         """A caller's batches, the newest first."""

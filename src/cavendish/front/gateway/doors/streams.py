@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final, NoReturn, TypeVar
 
 from aiohttp import web
@@ -44,8 +45,13 @@ class Line:
         self._request = request
         self._events = events
         self._every_s = every_s
-        self._answer = web.StreamResponse(headers={**headers, "Content-Type": EVENTS if events else JSON})
+        self._headers = headers
         self.begun = False
+
+    @cached_property
+    def _answer(self) -> web.StreamResponse:
+        """Made when it is begun: most answers are sent whole, without a line."""
+        return web.StreamResponse(headers={**self._headers, "Content-Type": EVENTS if self._events else JSON})
 
     async def begin(self) -> None:
         """Send the head: from now on a failure is part of the body."""
@@ -55,6 +61,8 @@ class Line:
 
     async def waited(self, awaited: Awaitable[T]) -> T:
         """The value of what is awaited; until then the line is kept alive, if that is wanted."""
+        if self._every_s is None:
+            return await awaited
         waiting = asyncio.ensure_future(awaited)
         try:
             while not (await asyncio.wait({waiting}, timeout=self._every_s))[0]:

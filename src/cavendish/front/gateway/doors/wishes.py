@@ -68,7 +68,8 @@ def lifted(request: ImageRequest) -> ImageRequest:
         "temperature": request.temperature if temperature is None else temperature,
         "output_format": None if request.output_format == "auto" else request.output_format,
     }
-    return request.having(**fields, extra=extra)
+    asked = {**fields, "extra": extra}
+    return request.having(**{name: value for name, value in asked.items() if value != getattr(request, name)})
 
 
 def _words(extra: dict[str, Any], name: str) -> str | None:

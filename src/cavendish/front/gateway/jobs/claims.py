@@ -28,7 +28,12 @@ class Claims:
         self._books = books
         self._clock = clock
         self._taken: Bounded[str, int] = Bounded(MOST)
+        self._refused: Bounded[tuple[str, str], float] = Bounded(MOST)
         self._losing: set[asyncio.Task[None]] = set()
+
+    def refused(self, caller: str, form: str) -> None:
+        """A request of this form was turned away: who says that he asks again means that one, and none before it."""
+        self._refused[caller, form] = self._clock.now()
 
     def turn(self, job_id: str) -> int:
         """How often a job's answer was asked for again."""
@@ -43,16 +48,14 @@ class Claims:
             task.add_done_callback(self._losing.discard)
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def repeated(self, asked: Asked) -> JobEntry | None:
-        """The job that a request repeats."""
+    async def repeated(self, asked: Asked, form: str) -> JobEntry | None:
+        """The job that a request of this form repeats."""
         if asked.token is not None:
             return None  # the books find it
         if self._losing:
             await asyncio.wait(set(self._losing))
         now = self._clock.now()
-        question = Repeats(
-            asked.caller, asked.form, now - REPEATS_WITHIN_S, now - REFUSALS_WITHIN_S, said=asked.repeat > 0
-        )
+        question = Repeats(asked.caller, form, now - REPEATS_WITHIN_S, now - REFUSALS_WITHIN_S, said=asked.repeat > 0)
         for entry in await self._books.repeatable(question):
             if await self._claims(asked, entry):
                 self._taken[entry.id] = self.turn(entry.id) + 1
@@ -68,7 +71,8 @@ class Claims:
         """
         if entry.lost and await self._books.claim(entry.id):
             return True
-        return self.turn(entry.id) < asked.repeat
+        refused_at = self._refused.get((entry.caller, entry.form), entry.begun_at)
+        return refused_at <= entry.begun_at and self.turn(entry.id) < asked.repeat
 
     async def _came_to_nothing(self, entry: JobEntry, now: float) -> bool:
         if entry.state != DONE or entry.ended_at is None or now - entry.ended_at > REFUSALS_WITHIN_S:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ....engine.flight import Parts
 from ....engine.ports import Clock, Lane
 from ....engine.run import Engine
-from ....errors import InputError
+from ....errors import CavendishError, InputError
 from ....io.blobs.folder import FolderBlobs
 from ....io.desk.books import CANCELLED, DONE, OPEN, DeskBooks, JobEntry, TakenOver
 from ....io.desk.job_lists import JobLists
@@ -198,9 +198,18 @@ class Desk:
             self.lost(taking.result())
 
     async def _taken(self, asked: Asked, portion: Portion | None) -> Job:
-        earlier = await self._claims.repeated(asked)
+        # A line of a batch bears a name, and may hold what no digest can be made of: it is looked at first.
+        form = "" if asked.token else asked.form
+        earlier = await self._claims.repeated(asked, form)
         if earlier is not None:
             return replace(self._rejoined(earlier), turn=self._claims.turn(earlier.id))
+        try:
+            return await self._new(asked, form, portion)
+        except CavendishError:
+            self._claims.refused(asked.caller, form)
+            raise
+
+    async def _new(self, asked: Asked, form: str, portion: Portion | None) -> Job:
         mode = BATCH if portion else None
         routes = self.routes(strict=asked.strict, mode=mode)
         routes.note(asked.notices)
@@ -213,7 +222,7 @@ class Desk:
             owner=self.books.owner,
             caller=asked.caller,
             door=asked.door,
-            form=asked.form,
+            form=form or asked.form,
             request=request,
             begun_at=self.clock.now(),
             token=asked.token,
@@ -238,6 +247,12 @@ class Desk:
         if entry.state != OPEN or entry.id in self._live:
             return self._rejoined(entry)
         return self._begin(entry, self._routes_of(entry, self.routes()), await self._loaded(entry), portion)
+
+    async def heir(self, owner: str, batch_id: str) -> None:
+        """A batch of this owner, who is gone, was taken over."""
+        # Rather is what the dead held counted for longer than that the batch is not gone on with.
+        with contextlib.suppress(StateError):
+            await self._legacy.of_batch(owner, batch_id)
 
     def lost(self, job: Job) -> None:
         """The client went away before it had its answer: its next request of this form joins the job."""
@@ -421,7 +436,8 @@ class Desk:
         engine = job.engine = Engine(parts, lambda slot: self._lanes_for(routes, slot, entry.caller), policy)
         if self.closing or job.cancelled:
             engine.stop(CANCELLED_BY_CLIENT if job.cancelled else INTERRUPTED)
-        with begun_within(max_wait_s, engine, watching), ended_within(within_s, engine, watching):
+        begins_s = min(max_wait_s, within_s or max_wait_s)
+        with begun_within(begins_s, engine, watching), ended_within(within_s, engine, watching):
             stop = (await engine.run(_slots(entry))).stop
         self._till.settled(ledger)
         return stop
@@ -441,6 +457,7 @@ class Desk:
             if isinstance(outcome, Failure) and outcome.slot.id not in watching.ended:
                 await ledger.conclude(outcome)
         if turned_away(outcomes):
+            self._claims.refused(entry.caller, entry.form)
             await self.books.release(entry.id)
         short = any(isinstance(outcome, Failure) for outcome in outcomes)
         state = CANCELLED if short and stop and stop.kind is FaultKind.CANCELLED else DONE
@@ -490,8 +507,8 @@ class Desk:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(BEAT_EVERY_S)
-            # A database that is away for a while comes back: whoever has stopped to beat is taken for dead then.
-            with contextlib.suppress(StateError):
+            # A database or a disk that fails for a while comes back; but who beats no more is taken for dead.
+            with contextlib.suppress(CavendishError, OSError):
                 await self._beat()
 
     async def _beat(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Generator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from ....engine.policy import DEFAULT_REFILLS, Policy
@@ -22,6 +23,7 @@ SERVER_TIMEOUT: Final = "X-Server-Timeout"
 """In which Google's SDKs say after how many seconds they hang up."""
 
 
+@lru_cache(maxsize=64)
 def policy_of(max_wait_s: float, concurrency: int, *, patient: bool) -> Policy:
     """The bounds of a job. ``patient``: nobody waits for it on the line."""
     whole = Policy(max_wait_s=max_wait_s, concurrency=concurrency)
@@ -49,7 +51,10 @@ def within_s(headers: Mapping[str, str]) -> float | None:
 
 @contextlib.contextmanager
 def ended_within(seconds: float | None, engine: Stoppable, watching: Watching) -> Generator[None]:
-    """Let no further call leave after so long; what is in flight is finished, and kept for when its client returns."""
+    """Let no further call leave after so long; what is in flight is finished, and kept for when its client returns.
+
+    Who has made no call by then is told when to come back; see ``begun_within``.
+    """
 
     def look() -> None:
         if watching.attempts:

@@ -94,8 +94,8 @@ class Sweeper:
         while True:
             # Replicas that were started together do not all sweep at once.
             await asyncio.sleep(SWEEP_EVERY_S * (0.5 + self._desk.roll()))
-            # Books that are away for a while come back.
-            with contextlib.suppress(StateError):
+            # Books and disks that fail for a while come back.
+            with contextlib.suppress(StateError, OSError):
                 await self.sweep()
 
     async def sweep(self) -> int:

@@ -1,7 +1,7 @@
 """Till: a gateway's money, in the book of all spending and under the caps that are shared with every run.
 
-To the book, one life of a gateway is one run. What its jobs have in flight when it ends is counted as unknown. What it
-held when it died is free again when another has its jobs; see ``legacy``.
+To the book, one life of a gateway is one run. What its jobs have in flight when it ends is counted as unknown, until
+another life has them; what it held when it died is free again then. See ``legacy``.
 """
 
 from __future__ import annotations

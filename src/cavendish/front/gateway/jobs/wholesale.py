@@ -170,7 +170,8 @@ class Portion:
         except BaseException as error:
             self.break_off(error)
             raise
-        self._means.till.settled(ledger)
+        if not await _by_jobs(ledger):  # else the gateway ends, and what its jobs may cost is still to be counted
+            self._means.till.settled(ledger)
         self._over.set_result(None)
 
     async def _bought(self, ledger: Ledger) -> bool:

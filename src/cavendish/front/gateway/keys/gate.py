@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,11 +33,15 @@ FROM_ELSEWHERE: Final = Fault(
 
 
 class Gate:
-    """``alone``: the gateway can be reached from its own machine only, so that it may do without keys."""
+    """``alone``: the gateway can be reached from its own machine only, so that it may do without keys.
 
-    def __init__(self, keeper: Keeper, *, alone: bool) -> None:
+    ``origins`` are pages that were named and may ask like programs of this machine; ``*`` names none.
+    """
+
+    def __init__(self, keeper: Keeper, *, alone: bool, origins: Collection[str] = ()) -> None:
         self._keeper = keeper
         self._alone = alone
+        self._origins = origins
 
     async def caller(self, request: web.Request, route: Route) -> str | web.Response:
         """Who asks; else the refusal, as the API that the request speaks has it."""
@@ -48,7 +54,7 @@ class Gate:
     async def _found(self, request: web.Request) -> str | Fault:
         key = key_of(request)
         if self._alone and not await self._keeper.asks_for_keys():
-            return ANYBODY if is_from_here(request) else FROM_ELSEWHERE
+            return ANYBODY if is_from_here(request, self._origins) else FROM_ELSEWHERE
         if not key:
             return NO_KEY
         entry = await self._keeper.whose(key)
@@ -63,6 +69,7 @@ class Gate:
             response.headers["x-ratelimit-reset-requests"] = f"{meter.reset_s:.3f}s"
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, to itself."""
     name = host.strip("[]").rstrip(".").lower()
@@ -74,10 +81,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_from_here(request: web.Request) -> bool:
-    """Whether a request asks for this machine by its own name, and comes from no page of another."""
+def is_from_here(request: web.Request, named: Collection[str]) -> bool:
+    """Whether a request asks for this machine by its own name, and comes from no page of another but those named."""
     origin = request.headers.get("Origin", "")
-    return _is_here(f"//{request.host}") and (not origin or _is_here(origin))
+    return _is_here(f"//{request.host}") and (not origin or origin in named or _is_here(origin))
 
 
 def _is_here(url: str) -> bool:

@@ -30,7 +30,13 @@ PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered whatever else is going on."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_EXPOSED: Final = "x-request-id, x-cavendish-job, x-cavendish-cost, x-cavendish-missing, x-cavendish-missing-why"
+_EXPOSED: Final = ", ".join(
+    (
+        *("x-request-id", "x-cavendish-job", "x-cavendish-cost", "x-cavendish-notices", "x-cavendish-replayed"),
+        *("x-cavendish-missing", "x-cavendish-missing-why", "location", "retry-after", "retry-after-ms"),
+        *(f"x-ratelimit-{which}-requests" for which in ("limit", "remaining", "reset")),
+    )
+)
 _ALLOWED_METHODS: Final = "GET, POST, DELETE, PUT, PATCH, HEAD"
 _PREFLIGHT_S: Final = "600"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from ....engine.ports import OutOfSpace
@@ -91,10 +92,9 @@ class Intake:
     async def _fed(self, request: web.Request, reader: FormReader | Spiller) -> None:
         """Read all of a body. Raises ``SpillError``, and ``TimeoutError`` when it stalls or takes too long."""
         count, unpacker = 0, Unpacker(packing_of(request))
-        async with asyncio.timeout(BODY_WITHIN_S):
+        async with asyncio.timeout(None if request.content.is_eof() else BODY_WITHIN_S):
             while True:
-                async with asyncio.timeout(STALLED_S):
-                    chunk = await request.content.readany()
+                chunk = await _next(request.content)
                 if not chunk:
                     return unpacker.close()
                 for piece in unpacker.feed(chunk):
@@ -120,6 +120,14 @@ class Intake:
         places = dict(zip(blobs, kept, strict=True))
         await self.blobs.forget(own_id)
         return request.having(turns=tuple(_moved(turn, places) for turn in request.turns))
+
+
+async def _next(content: aiohttp.StreamReader) -> bytes:
+    """What is there of a body, or comes next; empty at its end. Raises ``TimeoutError`` when nothing comes."""
+    if content.is_eof():
+        return content.read_nowait(-1)  # all of it is there: a small body needs no timer
+    async with asyncio.timeout(STALLED_S):
+        return await content.readany()
 
 
 def blobs_of(parts: Iterable[Part]) -> list[Blob]:
