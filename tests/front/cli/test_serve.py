@@ -1,6 +1,7 @@
 """`cavendish serve` as it begins: what it tells those who start it."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -14,9 +15,11 @@ def _ends_at_once(monkeypatch):
 
     def run(gateway: Gateway, ready) -> None:
         async def shortly() -> None:
-            await gateway.open()
-            ready(gateway)
-            await gateway.close()
+            try:
+                await gateway.open()
+                ready(gateway)
+            finally:
+                await gateway.close()
 
         asyncio.run(shortly())
 
@@ -37,3 +40,13 @@ def test_with_a_key_it_does_not(cavendish, monkeypatch):
     assert ran.code == 0
     assert "simulated" not in ran.err
     assert "secret" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("command", ["serve", "sim"])
+def test_an_address_that_somebody_has_is_told(cavendish, command):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ran = cavendish(command, "--port", port)
+    assert ran.code == 2
+    assert f"127.0.0.1:{port} is in use" in ran.err
+    assert "--port 0 takes a free one" in ran.err

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...errors import ConfigError
 from . import options as o
 from . import voice
+from .listening import until_stopped
 from .voice import Exit, say
 
 if TYPE_CHECKING:
@@ -99,14 +97,8 @@ def serve(
         if setup.routes(RouteWish()).simulated:
             say("simulated: there is no key, so no provider is called and nothing is spent (cavendish doctor)")
 
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            run(gateway, ready)
-    except OSError as error:
-        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            reason = "is in use" if error.errno == errno.EADDRINUSE else "cannot be listened on"
-            raise ConfigError(f"{host}:{port} {reason}", hints=("another one: --port 0 takes a free one",)) from error
-        raise
+    with until_stopped(host, port):
+        run(gateway, ready)
     return Exit.ALL
 
 

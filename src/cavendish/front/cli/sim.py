@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 from typing import Annotated
 
 import typer
 
-from ...errors import ConfigError
 from . import options as o
 from . import voice
+from .listening import until_stopped
 from .voice import Exit, say
 
 
@@ -45,14 +43,8 @@ def sim(
         for name, url in server.urls.items():
             say(f"  {name:18} {variable_of(name)}={url}")
 
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(first, host=host, port=port, seed=seed, others=others, on_ready=ready))
-    except OSError as error:
-        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            reason = "is in use" if error.errno == errno.EADDRINUSE else "cannot be listened on"
-            raise ConfigError(f"{host}:{port} {reason}", hints=("another one: --port 0 takes a free one",)) from error
-        raise
+    with until_stopped(host, port):
+        asyncio.run(serve(first, host=host, port=port, seed=seed, others=others, on_ready=ready))
     return Exit.ALL
 
 
