@@ -65,7 +65,7 @@ demo: $(READY) ## Make pictures without a key, with the simulator
 
 .PHONY: test
 test: lint types contracts ## Everything a change must pass: lint, types, contracts, tests
-	$(BIN)/pytest -n $(WORKERS) -m 'not slow and not strangers'
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not slow and not strangers'
 
 .PHONY: worlds
 worlds: $(READY) ## The seeded simulations, the slow ones too

@@ -22,7 +22,7 @@ CI = bool(os.environ.get("CI"))
 STORE = None if CI else settings.get_profile("default").database
 settings.register_profile(
     "default",
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=CI,
     database=STORE,

@@ -101,9 +101,14 @@ def read(store, blob):
         return pool.submit(lambda: b"".join(store.read(blob))).result()
 
 
-def is_clean(store):
-    """Nothing of the attempt is left; asked in the store's threads, after what it has to do."""
-    return not any(file for name in ("tmp", "replies") for file in (store.root / ".cavendish" / name).iterdir())
+async def is_clean(store):
+    """Nothing of the attempt is left, once the store's threads have done what they were told."""
+    left = [store.root / ".cavendish" / name for name in ("tmp", "replies")]
+    for _ in range(200):
+        if not await asyncio.to_thread(lambda: any(file for folder in left for file in folder.iterdir())):
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 # --- whole answers --------------------------------------------------------------------------------------------------
@@ -195,7 +200,7 @@ async def test_what_a_fault_left_behind_is_dropped(provider_for, store):
     body = json.dumps({"data": base64.b64encode(PICTURE * 40).decode(), "error": "no"}).encode()
     assert (await ask(whole(body), provider_for)).message == "no"
     await store.recorded()  # waits for the threads, and would spare what is known
-    assert is_clean(store)
+    assert await is_clean(store)
 
 
 # --- references -----------------------------------------------------------------------------------------------------
@@ -286,7 +291,7 @@ async def test_a_cut_line_is_a_cut_of_unknown_charge(provider_for, store, answer
     fault = await ask(answer, provider_for)
     assert (fault.kind, fault.charged) == (FaultKind.CUT, Charged.UNKNOWN)
     await store.recorded()
-    assert is_clean(store)
+    assert await is_clean(store)
 
 
 async def of_another_kind(writer, _):
@@ -436,7 +441,7 @@ async def test_an_answer_beyond_the_limit_is_given_up(provider_for, store):
     assert "too large" in fault.message
     assert sum(sent) < 50 << 20
     await store.recorded()
-    assert is_clean(store)
+    assert await is_clean(store)
 
 
 async def test_cancelling_is_no_fault(provider_for, store):
@@ -456,7 +461,7 @@ async def test_cancelling_is_no_fault(provider_for, store):
         with pytest.raises(asyncio.CancelledError):
             await task
     await store.recorded()
-    assert is_clean(store)
+    assert await is_clean(store)
 
 
 # --- the disk -------------------------------------------------------------------------------------------------------
@@ -475,7 +480,7 @@ async def test_a_full_disk_is_no_fault_of_the_line(tmp_path, session, error):
         with pytest.raises(OutOfSpace):
             await provider.call(OPEN, "a1")
         await store.recorded()
-        assert is_clean(store)
+        assert await is_clean(store)
 
 
 # --- the key --------------------------------------------------------------------------------------------------------
@@ -651,7 +656,7 @@ async def test_a_look_asks_with_the_key_and_keeps_nothing(provider_for, store):
     assert response.body == {"models": [{"name": "m1"}]}
     assert (server.heard[0].method, server.heard[0].path) == ("GET", "/v1beta/models")
     assert KEY in server.heard[0].headers["authorization"]
-    assert is_clean(store)
+    assert await is_clean(store)
 
 
 async def test_a_look_at_nobody_is_a_fault(provider_for):
